@@ -1,0 +1,61 @@
+# run, test, check and bench each do their own set-up from a fresh clone.
+# Needs: Python >= 3.11 with venv, tmux, make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench format lock clean
+
+help:
+	@echo "make run    start Questmux and print where it is (Ctrl-C stops it)"
+	@echo "make test   run every test"
+	@echo "make check  format, lint, types, import rules, tests with coverage"
+	@echo "make bench  print the measured figures beside their goals"
+
+.venv/run.stamp: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "questmux needs Python 3.11 or newer: install python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "questmux needs Python 3.11 or newer; this is $$($(PYTHON) -V)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "questmux needs Python's venv module (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: .venv/run.stamp
+	@exec $(BIN)/questmux up
+
+test: .venv/dev.stamp
+	@command -v tmux >/dev/null || { echo "the tests need tmux (Debian, Ubuntu: apt install tmux; macOS: brew install tmux)"; exit 1; }
+	$(BIN)/python -m pytest
+
+check: .venv/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=85
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m bench
+
+format: .venv/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Hashes, no index address: the lock names no host.
+lock:
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml - -o requirements.lock
+	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml - -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov

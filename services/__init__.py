@@ -1,0 +1,1 @@
+"""Questmux: one folder a process, and what the processes share."""

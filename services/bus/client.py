@@ -1,0 +1,97 @@
+"""The verb request, for asyncio: one question, one answer or a named failure, always within its time."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import zmq
+
+from services.bus.pump import Pump
+from services.bus.server import OK
+from services.bus.sockets import REQUESTS_HWM, Bus
+from services.contract import codec
+from services.contract.errors import ErrorCode, QuestmuxError
+from services.contract.requests import Reply, Request
+
+R = TypeVar("R", bound=Reply)
+RETRY_SEND_S: Final = 0.01
+
+
+class UnavailableError(QuestmuxError):
+    """No answer in time, or nobody to ask. The request may still have been carried out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.CORE_UNAVAILABLE, message)
+
+
+class Client:
+    """Asks one server. Safe for many tasks of one loop."""
+
+    def __init__(self, bus: Bus, address: str) -> None:
+        self._socket = bus.socket(zmq.DEALER, REQUESTS_HWM)
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)  # Nobody there: fail now instead of queueing.
+        self._socket.connect(address)
+        self._waiting: dict[bytes, asyncio.Future[list[bytes]]] = {}
+        self._numbers = itertools.count(1)
+        self._pump = Pump(self._socket, self._on_message)
+
+    async def request(self, request: Request, kind: type[R], timeout_s: float, *, wait: bool = True) -> R:
+        """Ask, and wait for the answer.
+
+        Args:
+            request: what to ask.
+            kind: the reply it calls for.
+            timeout_s: the time for everything; the server drops the request after it.
+            wait: while no server is there, wait for one within the time instead of failing at once.
+
+        Raises:
+            UnavailableError: no server, or no answer in time.
+            QuestmuxError: the server's answer is an error.
+        """
+        deadline = time.time() + timeout_s
+        number = next(self._numbers).to_bytes(8, "big")
+        future: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            async with asyncio.timeout(timeout_s):
+                frames = [
+                    codec.PROTOCOL_VERSION,
+                    number,
+                    int(deadline * 1000).to_bytes(8, "big"),
+                    codec.encode(request),
+                ]
+                while not self._try_send(frames):
+                    if not wait:
+                        raise UnavailableError("core is not there")
+                    await asyncio.sleep(RETRY_SEND_S)
+                status, body = await future
+        except TimeoutError as exc:
+            raise UnavailableError(f"core did not answer within {timeout_s:g} s") from exc
+        finally:
+            self._waiting.pop(number, None)
+        if status != OK:
+            problem = codec.decode_problem(body)
+            raise QuestmuxError(problem.code, problem.message)
+        return codec.decode_reply(body, kind)
+
+    def _try_send(self, frames: Sequence[bytes]) -> bool:
+        try:
+            self._socket.send_multipart(frames, zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        self._pump.nudge()
+        return True
+
+    def _on_message(self, frames: list[bytes]) -> None:
+        future = self._waiting.pop(frames[0], None)
+        if future is not None and not future.done() and len(frames) == 3:  # noqa: PLR2004 - id, status, body
+            future.set_result(frames[1:])
+
+    def close(self) -> None:
+        """Stop asking; whoever waits gets a cancellation."""
+        self._pump.close()
+        for future in self._waiting.values():
+            future.cancel()
+        self._socket.close()

@@ -1,0 +1,103 @@
+"""The verb serve: requests of many peers, answered in any order. For a loop that polls."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import zmq
+from msgspec import Struct
+
+from services.bus.sockets import REQUESTS_HWM, Bus, bind
+from services.contract import codec
+from services.contract.codec import DecodeError
+from services.contract.errors import ErrorCode, Problem
+from services.contract.requests import AnyRequest, Reply
+
+MAX_DRAIN: Final = 256
+"""Requests taken in one turn; the rest wait in the socket."""
+OK: Final = b"+"
+FAILED: Final = b"-"
+
+logger = logging.getLogger(__name__)
+
+
+class Incoming(Struct, frozen=True):
+    """A request with what is needed to answer it."""
+
+    peer: bytes
+    id: bytes
+    request: AnyRequest
+
+
+class Server:
+    """Answers requests. Frames of a request after the peer: version, id, deadline (Unix ms), body."""
+
+    def __init__(self, bus: Bus, address: str) -> None:
+        self.socket = bus.socket(zmq.ROUTER, REQUESTS_HWM)
+        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.bad_requests = 0
+        self.expired_requests = 0
+        self.dropped_replies = 0
+        bind(self.socket, address)
+
+    def receive(self, now_ms: int) -> list[Incoming]:
+        """What has arrived, at most `MAX_DRAIN`. One that is past its deadline is dropped: its sender gave up."""
+        taken: list[Incoming] = []
+        for _ in range(MAX_DRAIN):
+            try:
+                frames = self.socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                break
+            incoming = self._read(frames, now_ms)
+            if incoming is not None:
+                taken.append(incoming)
+        return taken
+
+    def _read(self, frames: Sequence[bytes], now_ms: int) -> Incoming | None:
+        if len(frames) != 5:  # noqa: PLR2004 - the frames that the class names
+            self.bad_requests += 1
+            return None
+        peer, version, request_id, deadline, body = frames
+        try:
+            if int.from_bytes(deadline, "big") < now_ms:
+                self.expired_requests += 1
+                return None
+            if version != codec.PROTOCOL_VERSION:
+                self._refuse(peer, request_id, f"protocol version {version!r}, this is {codec.PROTOCOL_VERSION!r}")
+                return None
+            return Incoming(peer, request_id, codec.decode_request(body))
+        except DecodeError as exc:
+            self._refuse(peer, request_id, str(exc))
+            return None
+
+    def _refuse(self, peer: bytes, request_id: bytes, problem: str) -> None:
+        self.bad_requests += 1
+        logger.warning("request refused", extra={"problem": problem})
+        self._send(peer, request_id, FAILED, Problem(code=ErrorCode.BAD_REQUEST, message=problem))
+
+    def reply(self, to: Incoming, reply: Reply) -> None:
+        """Answer a request."""
+        self._send(to.peer, to.id, OK, reply)
+
+    def fail(self, to: Incoming, problem: Problem) -> None:
+        """Answer a request with an error."""
+        self._send(to.peer, to.id, FAILED, problem)
+
+    def _send(self, peer: bytes, request_id: bytes, status: bytes, body: Struct) -> None:
+        try:
+            self.socket.send_multipart([peer, request_id, status, codec.encode(body)], zmq.DONTWAIT)
+        except zmq.ZMQError:  # The peer is gone, or does not read: it asks again.
+            self.dropped_replies += 1
+
+    def close(self) -> None:
+        """Stop answering."""
+        self.socket.close()
+
+
+def wait_readable(server: Server, others: Sequence[int], timeout_s: float) -> None:
+    """Wait until a request, one of the other descriptors, or the timeout."""
+    poller = zmq.Poller()
+    poller.register(server.socket, zmq.POLLIN)
+    for descriptor in others:
+        poller.register(descriptor, zmq.POLLIN)
+    poller.poll(int(max(0.0, timeout_s) * 1000))

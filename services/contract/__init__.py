@@ -1,0 +1,1 @@
+"""What is said between the processes and to clients. Pure: nothing here does I/O."""

@@ -1,0 +1,45 @@
+"""What a WebSocket client may say. Pure."""
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+MAX_CLIENT_MESSAGE_BYTES = 64 * 1024
+AUTH_TIMEOUT_S = 10.0
+"""A client that has not said a valid `hello` by then is closed with 4401."""
+
+
+class CloseCode(IntEnum):
+    """Why the gateway closed a connection."""
+
+    RESTART = 1012
+    """The gateway stops; connect again."""
+    TOO_SLOW = 4008
+    """More than the limit is waiting for this client; connect again."""
+    UNAUTHORIZED = 4401
+    """No valid token in time."""
+
+
+class ClientMessage(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """One JSON object from a client."""
+
+
+class HelloData(Struct, frozen=True, kw_only=True):
+    """What `hello` brings."""
+
+    token: str = ""
+
+
+class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
+    """First message of a client that could not set the Authorization header."""
+
+    data: HelloData = HelloData()
+
+
+class Ping(ClientMessage, frozen=True, kw_only=True, tag="ping"):
+    """Answered with `pong`."""
+
+    data: object = None
+
+
+AnyClientMessage = Hello | Ping

@@ -1,0 +1,198 @@
+"""The things that clients see: windows, panes, sessions, personas, projects, quests. Pure.
+
+Times are Unix milliseconds. Ids are opaque strings; tmux's are as tmux prints them.
+"""
+
+from enum import StrEnum
+
+from msgspec import Raw, Struct
+
+
+class StatusName(StrEnum):
+    """What a session is doing."""
+
+    WORKING = "working"
+    WAITING = "waiting"
+    IDLE = "idle"
+    ERROR = "error"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+
+class WaitingFor(StrEnum):
+    """What a waiting session wants from a person."""
+
+    PERMISSION = "permission"
+    QUESTION = "question"
+    PLAN = "plan"
+    ELICITATION = "elicitation"
+    INPUT = "input"
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """Why a status is what it is."""
+
+    source: str
+    """`hook` or `tmux`."""
+    rule: str
+    """The event's name, and how it was read when that is not plain."""
+    at: int
+    """When the evidence was made, by its sender's clock."""
+    event_id: str
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """A session's status with its evidence."""
+
+    name: StatusName
+    since: int
+    """When this status began: the time of the event that changed it."""
+    waiting_for: WaitingFor | None = None
+    unseen: bool = False
+    """Finished and no person has looked since."""
+    error: str | None = None
+    background_tasks: int = 0
+    """Background tasks that still run after the turn ended."""
+    evidence: Evidence | None = None
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """What a waiting session asks a person."""
+
+    tool_name: str
+    tool_input: str
+    """JSON text, cut at 2,000 characters."""
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """One Claude Code session, by its own `session_id`."""
+
+    id: str
+    status: Status
+    started_at: int
+    last_event_at: int
+    pane_id: str | None = None
+    """The pane that its hooks named, whether or not tmux shows it."""
+    cwd: str | None = None
+    model: str | None = None
+    permission_mode: str | None = None
+    prompt: str | None = None
+    """The last prompt, cut at 200 characters."""
+    tool: str | None = None
+    """The tool that runs now in the main thread."""
+    asks: Ask | None = None
+    subagents: int = 0
+    last_message: str | None = None
+    """The last assistant message of the last finished turn, cut at 2,000 characters."""
+    events: int = 0
+    late_events: int = 0
+    """Events that came too late to bear on the status."""
+    xp: int = 0
+
+
+class Process(Struct, frozen=True, kw_only=True, order=True):
+    """One process below a pane."""
+
+    pid: int
+    command: str
+
+
+class Pane(Struct, frozen=True, kw_only=True):
+    """One tmux pane as tmux shows it, with the session in it."""
+
+    id: str
+    window_id: str
+    index: int
+    active: bool
+    title: str
+    command: str
+    """tmux's `pane_current_command`."""
+    cwd: str
+    pid: int
+    width: int
+    height: int
+    dead: bool
+    processes: tuple[Process, ...] = ()
+    """The pane's own process first, then its descendants by pid."""
+    session_id: str | None = None
+    status: Status | None = None
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """One tmux window as tmux shows it."""
+
+    id: str
+    tmux_session_id: str
+    tmux_session: str
+    """The tmux session's name."""
+    index: int
+    name: str
+    active: bool
+    """The current window of its tmux session."""
+    layout: str
+    pane_ids: tuple[str, ...] = ()
+
+
+class TmuxServer(Struct, frozen=True, kw_only=True):
+    """One life of one tmux server; its ids are unique only within it."""
+
+    socket: str
+    pid: int
+    started_at: int
+    version: str
+
+
+class KeptEvent(Struct, frozen=True, kw_only=True):
+    """One event as the log keeps it."""
+
+    seq: int
+    id: str
+    received_at: int
+    name: str
+    session_id: str | None
+    pane_id: str | None
+    payload: Raw | None
+    """As it came. On the WebSocket null when over 4,096 bytes: then read it from `GET /api/events`."""
+    source: str = "hook"
+    sent_at: int | None = None
+
+
+class Persona(Struct, frozen=True, kw_only=True):
+    """An agent's identity in the game."""
+
+    id: str
+    name: str
+    level: int
+    xp: int
+
+
+class Project(Struct, frozen=True, kw_only=True):
+    """One repository in the game."""
+
+    id: str
+    name: str
+    path: str
+    level: int
+    xp: int
+
+
+class Quest(Struct, frozen=True, kw_only=True):
+    """A goal with phases."""
+
+    id: str
+    title: str
+    status: str
+    project_id: str | None = None
+
+
+class XpAward(Struct, frozen=True, kw_only=True):
+    """One row of the XP ledger."""
+
+    key: str
+    """Natural key: the same work is awarded once."""
+    seq: int
+    """The kept event that earned it."""
+    session_id: str
+    amount: int
+    reason: str
+    at: int

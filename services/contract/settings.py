@@ -1,0 +1,174 @@
+"""Every setting: environment first, then `config.toml`, then the default; parsed once. Pure."""
+
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+PREFIX: Final = "QUESTMUX_"
+T = TypeVar("T")
+
+
+class SettingError(ValueError):
+    """A setting cannot be used; the message names it and says what it takes."""
+
+
+class Folders(Struct, frozen=True, kw_only=True):
+    """Where the platform keeps such things; the defaults of three settings."""
+
+    data: Path
+    runtime: Path
+    config: Path
+    home: Path
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a person may set. `docs/settings.md` describes each."""
+
+    data_dir: Path
+    runtime_dir: Path
+    api_host: str = "127.0.0.1"
+    api_port: int = 4011
+    api_workers: int = 2
+    ws_host: str = "127.0.0.1"
+    ws_port: int = 4012
+    tmux_socket: str = ""
+    claude_command: str = "claude"
+    claude_dir: Path
+    poll_ms: int = 250
+    heartbeat_s: float = 30.0
+    retention_days: int = 30
+    log_level: str = "info"
+    ws_pause_bytes: int = 65536
+    ws_resume_bytes: int = 16384
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+
+    @property
+    def requests_address(self) -> str:
+        """Where core answers requests."""
+        return f"ipc://{self.runtime_dir / 'requests.sock'}"
+
+    @property
+    def updates_address(self) -> str:
+        """Where core publishes updates."""
+        return f"ipc://{self.runtime_dir / 'updates.sock'}"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "questmux.db"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where events wait while core is away."""
+        return self.data_dir / "spool"
+
+
+MAX_IPC_PATH_BYTES: Final = 107
+"""What a Unix socket address holds (`sun_path` less its end)."""
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+def read_settings(environ: Mapping[str, str], config: Mapping[str, object], folders: Folders) -> Settings:
+    """The settings that hold.
+
+    Raises:
+        SettingError: the first one that cannot be used.
+    """
+    known = {PREFIX + name.upper(): name for name in Settings.__struct_fields__} | {PREFIX + "CONFIG": ""}
+    unknown = sorted(set(config) - set(Settings.__struct_fields__))
+    if unknown:
+        raise SettingError(f"config.toml has no setting {unknown[0]!r}; docs/settings.md lists them")
+    raw: dict[str, object] = dict(config)
+    raw |= {known[name]: value for name, value in environ.items() if known.get(name)}
+
+    def take(name: str, default: T, parse: Callable[[object], T], takes: str) -> T:
+        if name not in raw:
+            return default
+        try:
+            return parse(raw[name])
+        except (TypeError, ValueError) as exc:
+            raise SettingError(f"{PREFIX}{name.upper()} takes {takes}, not {raw[name]!r}") from exc
+
+    runtime_dir = take("runtime_dir", folders.runtime, _path, "a folder")
+    settings = Settings(
+        data_dir=take("data_dir", folders.data, _path, "a folder"),
+        runtime_dir=runtime_dir,
+        api_host=take("api_host", "127.0.0.1", _host, "an IP address or localhost"),
+        api_port=take("api_port", 4011, _number(1, 65535), "a port from 1 to 65535"),
+        api_workers=take("api_workers", 2, _number(1, 64), "a number from 1 to 64"),
+        ws_host=take("ws_host", "127.0.0.1", _host, "an IP address or localhost"),
+        ws_port=take("ws_port", 4012, _number(1, 65535), "a port from 1 to 65535"),
+        tmux_socket=take("tmux_socket", "", str, "a socket name or path"),
+        claude_command=take("claude_command", "claude", str, "a command"),
+        claude_dir=take("claude_dir", _claude_dir(environ, folders), _path, "a folder"),
+        poll_ms=take("poll_ms", 250, _number(50, 60_000), "milliseconds from 50 to 60000"),
+        heartbeat_s=take("heartbeat_s", 30.0, _seconds, "seconds from 1 to 3600"),
+        retention_days=take("retention_days", 30, _number(1, 36_500), "days from 1 to 36500"),
+        log_level=take("log_level", "info", _level, "one of " + ", ".join(LOG_LEVELS)),
+        ws_pause_bytes=take("ws_pause_bytes", 65536, _number(1, 2**30), "bytes from 1 to 1 GiB"),
+        ws_resume_bytes=take("ws_resume_bytes", 16384, _number(1, 2**30), "bytes from 1 to 1 GiB"),
+        allowed_hosts=take("allowed_hosts", (), _words, "host names with commas between"),
+        allowed_origins=take("allowed_origins", (), _words, "origins with commas between"),
+    )
+    if len(str(runtime_dir / "requests.sock").encode()) > MAX_IPC_PATH_BYTES:
+        raise SettingError(f"{PREFIX}RUNTIME_DIR is too long for a Unix socket: {runtime_dir}; set a shorter one")
+    if settings.ws_resume_bytes > settings.ws_pause_bytes:
+        raise SettingError(f"{PREFIX}WS_RESUME_BYTES is above {PREFIX}WS_PAUSE_BYTES")
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to this host."""
+    return host == "localhost" or ip_address(host).is_loopback
+
+
+def _claude_dir(environ: Mapping[str, str], folders: Folders) -> Path:
+    named = environ.get("CLAUDE_CONFIG_DIR")
+    return Path(named) if named else folders.home / ".claude"
+
+
+def _path(value: object) -> Path:
+    path = Path(str(value)).expanduser() if isinstance(value, str) and value else None
+    if path is None or not path.is_absolute():
+        raise ValueError(value)
+    return path
+
+
+def _host(value: object) -> str:
+    host = str(value)
+    return host if host == "localhost" else str(ip_address(host))
+
+
+def _number(low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        number = int(str(value))
+        if not low <= number <= high:
+            raise ValueError(value)
+        return number
+
+    return parse
+
+
+def _seconds(value: object) -> float:
+    seconds = float(str(value))
+    if not 1 <= seconds <= 3600:  # noqa: PLR2004 - said in `takes`
+        raise ValueError(value)
+    return seconds
+
+
+def _level(value: object) -> str:
+    level = str(value).lower()
+    if level not in LOG_LEVELS:
+        raise ValueError(value)
+    return level
+
+
+def _words(value: object) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list):
+        raise TypeError(value)
+    return tuple(str(item).strip() for item in items if str(item).strip())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - TOML lists hold anything

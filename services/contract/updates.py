@@ -1,0 +1,335 @@
+"""Every message of the WebSocket, with its one priority and its one conflation key. Pure.
+
+A message on the wire is `{"type", "seq"?, "ts", "data"}`; the classes here are its `data`.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+from msgspec import Struct
+
+from services.contract.entities import KeptEvent, Pane, Persona, Project, Quest, Session, StatusName, Window
+from services.contract.errors import ErrorCode
+
+
+class Priority(IntEnum):
+    """What happens to a message while its client is slow."""
+
+    HIGH = 0
+    """Always sent, in order."""
+    NORMAL = 1
+    """Held as the latest per key."""
+    LOW = 2
+    """Dropped and counted."""
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """The `data` of one message type."""
+
+    type: ClassVar[str]
+    priority: ClassVar[Priority]
+
+    @property
+    def key(self) -> str | None:
+        """The conflation key within the type; None when each message counts for itself."""
+        return None
+
+
+class Connected(Message, frozen=True, kw_only=True):
+    """The client is let in; the snapshot follows."""
+
+    type: ClassVar[str] = "connected"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    client_id: str
+    epoch: str
+    """The life of the update stream. Another epoch: forget what you had."""
+    heartbeat_s: float
+    resumed: bool
+    why: str
+    """Why a snapshot follows: `new`, or `epoch` after core restarted."""
+
+
+class Synced(Message, frozen=True, kw_only=True):
+    """The snapshot is complete; updates `seq + 1`, `seq + 2`, ... of `epoch` follow."""
+
+    type: ClassVar[str] = "synced"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    epoch: str
+    seq: int
+
+
+class Windows(Message, frozen=True, kw_only=True):
+    """All windows, in tmux's order; replaces the windows you had. In a snapshot `panes` holds all panes."""
+
+    type: ClassVar[str] = "windows"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    windows: tuple[Window, ...]
+    panes: tuple[Pane, ...] | None = None
+
+    @property
+    def key(self) -> str:
+        """One key: the list is one thing."""
+        return ""
+
+
+class Sessions(Message, frozen=True, kw_only=True):
+    """Of a snapshot: all sessions."""
+
+    type: ClassVar[str] = "sessions"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    sessions: tuple[Session, ...]
+
+
+class Personas(Message, frozen=True, kw_only=True):
+    """Of a snapshot: all personas."""
+
+    type: ClassVar[str] = "personas"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    personas: tuple[Persona, ...]
+
+
+class Projects(Message, frozen=True, kw_only=True):
+    """Of a snapshot: all projects."""
+
+    type: ClassVar[str] = "projects"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    projects: tuple[Project, ...]
+
+
+class Quests(Message, frozen=True, kw_only=True):
+    """Of a snapshot: all quests."""
+
+    type: ClassVar[str] = "quests"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    quests: tuple[Quest, ...]
+
+
+class PaneUpdate(Message, frozen=True, kw_only=True):
+    """A pane is new or changed."""
+
+    type: ClassVar[str] = "pane_update"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    pane: Pane
+
+    @property
+    def key(self) -> str:
+        """The pane."""
+        return self.pane.id
+
+
+class PaneRemoved(Message, frozen=True, kw_only=True):
+    """A pane is gone."""
+
+    type: ClassVar[str] = "pane_removed"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    pane_id: str
+
+    @property
+    def key(self) -> str:
+        """The pane."""
+        return self.pane_id
+
+
+class Attention(Message, frozen=True, kw_only=True):
+    """A session began to wait, failed, or finished its turn."""
+
+    type: ClassVar[str] = "attention"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    session_id: str
+    pane_id: str | None
+    status: StatusName
+    reason: str
+    """What it waits for, the error, or `finished`."""
+
+
+class SessionUpdate(Message, frozen=True, kw_only=True):
+    """A session is new or changed."""
+
+    type: ClassVar[str] = "session_update"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    session: Session
+
+    @property
+    def key(self) -> str:
+        """The session."""
+        return self.session.id
+
+
+class SessionRemoved(Message, frozen=True, kw_only=True):
+    """A session that ended long ago left the state; its events stay in the log."""
+
+    type: ClassVar[str] = "session_removed"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    session_id: str
+
+    @property
+    def key(self) -> str:
+        """The session."""
+        return self.session_id
+
+
+class PersonaUpdate(Message, frozen=True, kw_only=True):
+    """A persona is new or changed."""
+
+    type: ClassVar[str] = "persona_update"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    persona: Persona
+
+    @property
+    def key(self) -> str:
+        """The persona."""
+        return self.persona.id
+
+
+class ProjectUpdate(Message, frozen=True, kw_only=True):
+    """A project is new or changed."""
+
+    type: ClassVar[str] = "project_update"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    project: Project
+
+    @property
+    def key(self) -> str:
+        """The project."""
+        return self.project.id
+
+
+class QuestUpdate(Message, frozen=True, kw_only=True):
+    """A quest is new or changed."""
+
+    type: ClassVar[str] = "quest_update"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    quest: Quest
+
+    @property
+    def key(self) -> str:
+        """The quest."""
+        return self.quest.id
+
+
+class XpGain(Message, frozen=True, kw_only=True):
+    """Work earned XP. Conflated, the newest total of the session stays true."""
+
+    type: ClassVar[str] = "xp_gain"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    session_id: str
+    amount: int
+    reason: str
+    total: int
+    """The session's XP after this gain."""
+
+    @property
+    def key(self) -> str:
+        """The session."""
+        return self.session_id
+
+
+class TerminalOutput(Message, frozen=True, kw_only=True):
+    """The whole screen of a watched pane."""
+
+    type: ClassVar[str] = "terminal_output"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    pane_id: str
+    width: int
+    lines: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The pane."""
+        return self.pane_id
+
+
+class TerminalDiff(Message, frozen=True, kw_only=True):
+    """Lines of a watched pane that differ from what this client has."""
+
+    type: ClassVar[str] = "terminal_diff"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    pane_id: str
+    lines: dict[int, str]
+
+    @property
+    def key(self) -> str:
+        """The pane."""
+        return self.pane_id
+
+
+class EventKept(Message, frozen=True, kw_only=True):
+    """An event is on disk."""
+
+    type: ClassVar[str] = "event"
+    priority: ClassVar[Priority] = Priority.LOW
+
+    event: KeptEvent
+
+
+class ErrorMessage(Message, frozen=True, kw_only=True):
+    """The client's last message was not understood; the connection stays."""
+
+    type: ClassVar[str] = "error"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    code: ErrorCode
+    message: str
+
+
+class Pong(Message, frozen=True, kw_only=True):
+    """Answers `ping`, with its `data` given back as `echo`."""
+
+    type: ClassVar[str] = "pong"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    echo: object = None
+
+
+class Draining(Message, frozen=True, kw_only=True):
+    """This gateway stops; connect again after `reconnect_in_ms`."""
+
+    type: ClassVar[str] = "draining"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    reconnect_in_ms: int
+
+
+MESSAGES: tuple[type[Message], ...] = (
+    Connected,
+    Synced,
+    Windows,
+    Sessions,
+    Personas,
+    Projects,
+    Quests,
+    PaneUpdate,
+    PaneRemoved,
+    Attention,
+    SessionUpdate,
+    SessionRemoved,
+    PersonaUpdate,
+    ProjectUpdate,
+    QuestUpdate,
+    XpGain,
+    TerminalOutput,
+    TerminalDiff,
+    EventKept,
+    ErrorMessage,
+    Pong,
+    Draining,
+)
+BY_TYPE: dict[str, type[Message]] = {message.type: message for message in MESSAGES}

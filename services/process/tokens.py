@@ -1,0 +1,68 @@
+"""The two secrets of an installation: one for everything, one that can only post events."""
+
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from msgspec import Struct
+
+from services.contract.settings import Settings
+
+
+class Tokens(Struct, frozen=True, kw_only=True):
+    """The secrets in use."""
+
+    full: str
+    hook: str
+
+    def is_full(self, given: str) -> bool:
+        """Whether this may do everything. Takes the same time for every wrong guess."""
+        return hmac.compare_digest(given.encode(), self.full.encode())
+
+    def may_post_events(self, given: str) -> bool:
+        """Whether this may post events: the hook token or the full one."""
+        return hmac.compare_digest(given.encode(), self.hook.encode()) | self.is_full(given)
+
+
+def load_tokens(settings: Settings) -> Tokens:
+    """Read the tokens; the first process that comes makes them, with file mode 0600."""
+    return Tokens(
+        full=_read_or_make(settings.data_dir / "token"),
+        hook=_read_or_make(settings.data_dir / "hook-token"),
+    )
+
+
+def bearer(header: str | None) -> str:
+    """The token of an `Authorization` header; empty when there is none."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _read_or_make(path: Path) -> str:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        pass
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # Fails when another process was first: then its token counts.
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+    token = path.read_text(encoding="ascii").strip()
+    if not token:
+        raise ValueError(f"{path} is empty: delete it, and a new token is made on the next start")
+    return token

@@ -35,6 +35,7 @@ class Client:
         self._socket.connect(address)
         self._waiting: dict[bytes, asyncio.Future[list[bytes]]] = {}
         self._numbers = itertools.count(1)
+        self._is_closed = False
         self._pump = Pump(self._socket, self._on_message)
 
     async def request(self, request: Request, kind: type[R], timeout_s: float, *, wait: bool = True) -> R:
@@ -47,9 +48,11 @@ class Client:
             wait: while no server is there, wait for one within the time instead of failing at once.
 
         Raises:
-            UnavailableError: no server, or no answer in time.
-            QuestmuxError: the server's answer is an error.
+            UnavailableError: no server, or no answer in time, or this client is closed.
+            QuestmuxError: the server's answer is an error, or cannot be read.
         """
+        if self._is_closed:
+            raise UnavailableError("this process has stopped asking core")
         deadline = time.time() + timeout_s
         number = next(self._numbers).to_bytes(8, "big")
         future: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
@@ -62,7 +65,7 @@ class Client:
                     int(deadline * 1000).to_bytes(8, "big"),
                     codec.encode(request),
                 ]
-                while not self._try_send(frames):
+                while not future.done() and not self._try_send(frames):
                     if not wait:
                         raise UnavailableError("core is not there")
                     await asyncio.sleep(RETRY_SEND_S)
@@ -71,26 +74,33 @@ class Client:
             raise UnavailableError(f"core did not answer within {timeout_s:g} s") from exc
         finally:
             self._waiting.pop(number, None)
-        if status != OK:
+        try:
+            if status == OK:
+                return codec.decode_reply(body, kind)
             problem = codec.decode_problem(body)
-            raise QuestmuxError(problem.code, problem.message)
-        return codec.decode_reply(body, kind)
+        except codec.DecodeError as exc:
+            raise QuestmuxError(ErrorCode.INTERNAL, f"core's answer cannot be read: {exc}") from exc
+        raise QuestmuxError(problem.code, problem.message)
 
     def _try_send(self, frames: Sequence[bytes]) -> bool:
         try:
             self._socket.send_multipart(frames, zmq.DONTWAIT)
         except zmq.Again:
             return False
-        self._pump.nudge()
+        finally:
+            self._pump.nudge()  # Also a failed send takes the descriptor's signal.
         return True
 
     def _on_message(self, frames: list[bytes]) -> None:
+        if len(frames) != 3:  # noqa: PLR2004 - id, status, body
+            return
         future = self._waiting.pop(frames[0], None)
-        if future is not None and not future.done() and len(frames) == 3:  # noqa: PLR2004 - id, status, body
+        if future is not None and not future.done():
             future.set_result(frames[1:])
 
     def close(self) -> None:
         """Stop asking; whoever waits gets a cancellation."""
+        self._is_closed = True
         self._pump.close()
         for future in self._waiting.values():
             future.cancel()

@@ -1,32 +1,46 @@
 """The verb publish: one writer, any number of subscribers, none of them waited for."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import zmq
 
-from services.bus.sockets import UPDATES_HWM, Bus, bind
+from services.bus.sockets import JOIN, UPDATES_HWM, Bus, bind
+
+SUBSCRIBED: Final = b"\x01"
 
 
 class Publisher:
-    """Sends frames to all subscribers. A new or returned one first gets the welcome frames."""
+    """Sends frames to all subscribers. A new or returned one first gets the welcome frame, and from then on everything.
+
+    ZeroMQ's own welcome goes out before the subscription is in force, so what is published between the two would be
+    lost. Here both happen in one step, by hand, when the subscriber's join arrives. That step is taken by the next
+    `publish`: publish something regularly.
+    """
 
     def __init__(self, bus: Bus, address: str, welcome: bytes) -> None:
+        self._welcome = welcome
         self._socket = bus.socket(zmq.XPUB, UPDATES_HWM)
-        self._socket.setsockopt(zmq.XPUB_WELCOME_MSG, welcome)
+        self._socket.setsockopt(zmq.XPUB_MANUAL, 1)
         bind(self._socket, address)
 
     def publish(self, frames: Sequence[bytes]) -> None:
         """Send without waiting: a subscriber whose queue is full misses it, and sees the gap."""
-        self._take_subscriptions()
+        self._welcome_new_ones()
         self._socket.send_multipart(frames, zmq.DONTWAIT)
 
-    def _take_subscriptions(self) -> None:
-        """XPUB queues what subscribers say; unread, it would grow."""
+    def _welcome_new_ones(self) -> None:
+        """XPUB also queues what subscribers say; unread, it would grow."""
         while True:
             try:
-                self._socket.recv(zmq.DONTWAIT)
+                said = self._socket.recv(zmq.DONTWAIT)
             except zmq.Again:
                 return
+            if said.startswith(SUBSCRIBED + JOIN):
+                join = said[len(SUBSCRIBED) :]
+                for topic in (join, b""):  # For the one whose join was just received.
+                    self._socket.setsockopt(zmq.SUBSCRIBE, topic)
+                self._socket.send_multipart([join, self._welcome], zmq.DONTWAIT)
 
     def close(self) -> None:
         """Stop publishing; what is queued still goes out."""

@@ -26,12 +26,13 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._descriptor = int(socket.getsockopt(zmq.FD))
         self._scheduled: asyncio.Handle | None = None
+        self._is_closed = False
         self._loop.add_reader(self._descriptor, self._drain)
         self.nudge()
 
     def nudge(self) -> None:
-        """Look again soon; call it after using the socket in any other way."""
-        if self._scheduled is None:
+        """Look again soon; call it after using the socket in any other way, also when that failed."""
+        if self._scheduled is None and not self._is_closed:
             self._scheduled = self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
@@ -39,6 +40,8 @@ class Pump:
             self._scheduled.cancel()
             self._scheduled = None
         for _ in range(BUDGET):
+            if self._is_closed:  # By the handler.
+                return
             try:
                 frames = self._socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
@@ -50,7 +53,8 @@ class Pump:
         self.nudge()
 
     def close(self) -> None:
-        """Stop reading; the socket stays open."""
+        """Stop reading, at once; the socket stays open."""
+        self._is_closed = True
         self._loop.remove_reader(self._descriptor)
         if self._scheduled is not None:
             self._scheduled.cancel()

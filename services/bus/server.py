@@ -1,6 +1,7 @@
 """The verb serve: requests of many peers, answered in any order. For a loop that polls."""
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -63,7 +64,7 @@ class Server:
                 self.expired_requests += 1
                 return None
             if version != codec.PROTOCOL_VERSION:
-                self._refuse(peer, request_id, f"protocol version {version!r}, this is {codec.PROTOCOL_VERSION!r}")
+                self._refuse(peer, request_id, f"protocol version {version[:16]!r}, this is {codec.PROTOCOL_VERSION!r}")
                 return None
             return Incoming(peer, request_id, codec.decode_request(body))
         except DecodeError as exc:
@@ -100,4 +101,4 @@ def wait_readable(server: Server, others: Sequence[int], timeout_s: float) -> No
     poller.register(server.socket, zmq.POLLIN)
     for descriptor in others:
         poller.register(descriptor, zmq.POLLIN)
-    poller.poll(int(max(0.0, timeout_s) * 1000))
+    poller.poll(math.ceil(max(0.0, timeout_s) * 1000))  # Rounded up: a last part of a millisecond must not spin.

@@ -10,6 +10,8 @@ REQUESTS_HWM: Final = 1_000
 """Requests and replies that wait for one peer; over it a send fails, it never blocks."""
 UPDATES_HWM: Final = 10_000
 """Batches that wait for one subscriber; over it they are dropped, and the subscriber repairs the gap."""
+JOIN: Final = b"\xffjoin:"
+"""Begins a subscriber's own topic, by which the publisher welcomes it; no update begins so."""
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 LINGER_MS: Final = 200
 """How long a closing socket tries to get its last messages out."""
@@ -48,8 +50,9 @@ class Bus:
         return socket
 
     def close(self) -> None:
-        """Close what is left and end the context; waits for `LINGER_MS` at the most."""
-        self._context.destroy(linger=LINGER_MS)
+        """Close what is left and end the context; waits for `LINGER_MS` at the most. In a forked child: nothing."""
+        if os.getpid() == self._pid:
+            self._context.destroy(linger=LINGER_MS)
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +64,7 @@ class Bus:
 
 
 def bind(socket: zmq.Socket[bytes], address: str) -> None:
-    """Bind, for the owner only.
+    """Bind, for the owner only; a socket that cannot be bound is closed.
 
     The caller holds a lock on the address: a second bind to `ipc://` silently steals it.
 
@@ -72,6 +75,7 @@ def bind(socket: zmq.Socket[bytes], address: str) -> None:
     try:
         socket.bind(address)
     except zmq.ZMQError as exc:
+        socket.close()
         raise AddressTakenError(f"{address}: {exc}") from exc
     finally:
         os.umask(mask)

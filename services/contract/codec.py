@@ -17,6 +17,11 @@ from services.contract.updates import BY_TYPE, Message
 PROTOCOL_VERSION: Final = b"1"
 BATCH: Final = b"u"
 HEARTBEAT: Final = b"h"
+WELCOME: Final = b"w"
+"""The single frame that a subscriber gets when it is joined."""
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on foreign bytes: broken UTF-8 and deep nesting are no `MsgspecError`."""
 
 R = TypeVar("R", bound=Reply)
 
@@ -77,7 +82,7 @@ def decode_request(body: bytes) -> AnyRequest:
     """
     try:
         return _request.decode(body)
-    except msgspec.MsgspecError as exc:
+    except UNREADABLE as exc:
         raise DecodeError(str(exc)) from exc
 
 
@@ -89,7 +94,7 @@ def decode_reply(body: bytes, kind: type[R]) -> R:
     """
     try:
         return msgspec.msgpack.decode(body, type=kind)
-    except msgspec.MsgspecError as exc:
+    except UNREADABLE as exc:
         raise DecodeError(str(exc)) from exc
 
 
@@ -101,7 +106,7 @@ def decode_problem(body: bytes) -> Problem:
     """
     try:
         return _problem.decode(body)
-    except msgspec.MsgspecError as exc:
+    except UNREADABLE as exc:
         raise DecodeError(str(exc)) from exc
 
 
@@ -139,7 +144,7 @@ def decode_batch(frames: Sequence[bytes]) -> Batch:
         raise DecodeError(f"not an update: {len(frames)} frames")
     try:
         header = _header.decode(frames[1])
-    except msgspec.MsgspecError as exc:
+    except UNREADABLE as exc:
         raise DecodeError(str(exc)) from exc
     if len(frames) - 2 != len(header.tags):
         raise DecodeError(f"{len(frames) - 2} payloads for {len(header.tags)} tags")

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 MAX_CLIENT_MESSAGE_BYTES = 64 * 1024
 AUTH_TIMEOUT_S = 10.0
@@ -18,6 +18,10 @@ class CloseCode(IntEnum):
     """More than the limit is waiting for this client; connect again."""
     UNAUTHORIZED = 4401
     """No valid token in time."""
+    SILENT = 4408
+    """Nothing came from this client for the time that a heartbeat allows; connect again."""
+    TOO_MANY = 4429
+    """The client went on sending more than it may."""
 
 
 class ClientMessage(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -39,7 +43,8 @@ class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
 class Ping(ClientMessage, frozen=True, kw_only=True, tag="ping"):
     """Answered with `pong`."""
 
-    data: object = None
+    data: Raw = Raw(b"null")
+    """Given back as it came, whatever JSON it is."""
 
 
 AnyClientMessage = Hello | Ping

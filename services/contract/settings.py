@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 PREFIX: Final = "QUESTMUX_"
 T = TypeVar("T")
@@ -82,29 +82,29 @@ def read_settings(environ: Mapping[str, str], config: Mapping[str, object], fold
     unknown = sorted(set(config) - set(Settings.__struct_fields__))
     if unknown:
         raise SettingError(f"config.toml has no setting {unknown[0]!r}; docs/settings.md lists them")
-    raw: dict[str, object] = dict(config)
-    raw |= {known[name]: value for name, value in environ.items() if known.get(name)}
+    raw: dict[str, object] = {name: value for name, value in config.items() if value != ""}
+    raw |= {known[name]: value for name, value in environ.items() if known.get(name) and value}
 
     def take(name: str, default: T, parse: Callable[[object], T], takes: str) -> T:
         if name not in raw:
             return default
         try:
             return parse(raw[name])
-        except (TypeError, ValueError) as exc:
+        except (TypeError, ValueError, RuntimeError) as exc:  # RuntimeError: `~name` of a user who is not there.
             raise SettingError(f"{PREFIX}{name.upper()} takes {takes}, not {raw[name]!r}") from exc
 
-    runtime_dir = take("runtime_dir", folders.runtime, _path, "a folder")
+    runtime_dir = take("runtime_dir", folders.runtime, _path, "the full path of a folder")
     settings = Settings(
-        data_dir=take("data_dir", folders.data, _path, "a folder"),
+        data_dir=take("data_dir", folders.data, _path, "the full path of a folder"),
         runtime_dir=runtime_dir,
         api_host=take("api_host", "127.0.0.1", _host, "an IP address or localhost"),
         api_port=take("api_port", 4011, _number(1, 65535), "a port from 1 to 65535"),
         api_workers=take("api_workers", 2, _number(1, 64), "a number from 1 to 64"),
         ws_host=take("ws_host", "127.0.0.1", _host, "an IP address or localhost"),
         ws_port=take("ws_port", 4012, _number(1, 65535), "a port from 1 to 65535"),
-        tmux_socket=take("tmux_socket", "", str, "a socket name or path"),
-        claude_command=take("claude_command", "claude", str, "a command"),
-        claude_dir=take("claude_dir", _claude_dir(environ, folders), _path, "a folder"),
+        tmux_socket=take("tmux_socket", "", _text, "a socket name or path"),
+        claude_command=take("claude_command", "claude", _text, "a command"),
+        claude_dir=take("claude_dir", _claude_dir(environ, folders), _path, "the full path of a folder"),
         poll_ms=take("poll_ms", 250, _number(50, 60_000), "milliseconds from 50 to 60000"),
         heartbeat_s=take("heartbeat_s", 30.0, _seconds, "seconds from 1 to 3600"),
         retention_days=take("retention_days", 30, _number(1, 36_500), "days from 1 to 36500"),
@@ -132,10 +132,18 @@ def _claude_dir(environ: Mapping[str, str], folders: Folders) -> Path:
 
 
 def _path(value: object) -> Path:
-    path = Path(str(value)).expanduser() if isinstance(value, str) and value else None
-    if path is None or not path.is_absolute():
+    path = Path(_text(value)).expanduser()
+    if not path.is_absolute():
         raise ValueError(value)
     return path
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    if not value or not value.isprintable():  # Also refuses bytes that are not UTF-8.
+        raise ValueError(value)
+    return value
 
 
 def _host(value: object) -> str:
@@ -168,7 +176,6 @@ def _level(value: object) -> str:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list):
-        raise TypeError(value)
-    return tuple(str(item).strip() for item in items if str(item).strip())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - TOML lists hold anything
+    items: object = value.split(",") if isinstance(value, str) else value
+    words = convert(items, tuple[str, ...])
+    return tuple(word.strip() for word in words if word.strip())

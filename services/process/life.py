@@ -1,6 +1,7 @@
 """How a process begins and ends: exit codes, the first and the second signal, one clear sentence on a bad start."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -64,7 +65,8 @@ class StopSignal:
         if self.is_set:
             os._exit(EXIT_NOW)
         self.is_set = True
-        logger.info("stop asked for", extra={"signal": signal.Signals(number).name})
+        with contextlib.suppress(RuntimeError):  # The signal came amid a write to the log: then no line.
+            logger.info("stop asked for", extra={"signal": signal.Signals(number).name})
 
     def close(self) -> None:
         """Give the signals back."""
@@ -78,13 +80,20 @@ class StopSignal:
 def stop_event(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
     """An event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
     event = asyncio.Event()
+    came: list[int] = []
 
-    def on_signal(number: signal.Signals) -> None:
-        if event.is_set():
-            os._exit(EXIT_NOW)
-        logger.info("stop asked for", extra={"signal": number.name})
+    def set_event() -> None:
+        logger.info("stop asked for", extra={"signal": signal.Signals(came[0]).name})
         event.set()
 
+    def on_signal(number: int, _frame: object) -> None:
+        came.append(number)
+        if len(came) > 1:
+            os._exit(EXIT_NOW)
+        with contextlib.suppress(RuntimeError):  # The loop is closed: the process is ending already.
+            loop.call_soon_threadsafe(set_event)
+
+    # Not `add_signal_handler`: a loop that hangs would never see the second signal.
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
+        signal.signal(number, on_signal)
     return event

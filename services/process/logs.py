@@ -1,10 +1,9 @@
 """Log lines: one readable line each on a terminal, one JSON object each elsewhere."""
 
+import json
 import logging
 import sys
 from typing import Final
-
-import msgspec
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -39,18 +38,30 @@ class JsonFormatter(logging.Formatter):
             "service": self._service,
             "logger": record.name,
             "message": record.getMessage(),
-            **facts_of(record),
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(fields, enc_hook=str).decode()
+        for name, value in facts_of(record).items():
+            fields[f"{name}_" if name in fields else name] = value
+        try:
+            # Not msgspec: it would write a struct's fields, where its `repr` may hide a secret.
+            return json.dumps(fields, default=repr, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):  # What JSON cannot say.
+            return json.dumps({name: repr(value) for name, value in fields.items()})
 
 
 class ReadableFormatter(logging.Formatter):
-    """One line for a person: time, level, message, facts."""
+    """One line for a person: time, level, message, facts; below it the traceback, if any."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as text; values are quoted, so that none can start a new line."""
+        """The record as text; nothing in it can start a new line or speak to the terminal."""
         facts = "".join(f" {name}={value!r}" for name, value in facts_of(record).items())
-        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower():7} {record.getMessage()}{facts}"
-        return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
+        message = _printable(record.getMessage())
+        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower():7} {message}{facts}"
+        if record.exc_info:
+            line += "".join("\n" + _printable(part) for part in self.formatException(record.exc_info).split("\n"))
+        return line
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from services.contract.settings import PREFIX, Folders, SettingError, Settings, 
 
 def platform_folders() -> Folders:
     """The platform's own places; nothing is made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # It tells of a fallback in /tmp; `make_folders` checks whose that is.
+        runtime = platformdirs.user_runtime_path("questmux", appauthor=False)
     return Folders(
         data=platformdirs.user_data_path("questmux", appauthor=False),
-        runtime=platformdirs.user_runtime_path("questmux", appauthor=False),
+        runtime=runtime,
         config=platformdirs.user_config_path("questmux", appauthor=False),
         home=Path.home(),
     )
@@ -45,12 +49,22 @@ def make_folders(settings: Settings) -> None:
     """Make the data and runtime folders, for their owner only.
 
     Raises:
-        SettingError: a folder is another user's, or open to others and cannot be closed.
+        SettingError: a folder cannot be made, is another user's, or is open to others and cannot be closed.
     """
     for folder in (settings.data_dir, settings.runtime_dir, settings.spool_dir):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        facts = folder.stat()
-        if facts.st_uid != os.getuid():
-            raise SettingError(f"{folder} belongs to another user")
-        if facts.st_mode & 0o077:
-            folder.chmod(0o700)
+        try:
+            _make_folder(folder)
+        except OSError as exc:
+            raise SettingError(f"{folder} cannot be used: {exc}") from exc
+    if settings.runtime_dir.parent.stat().st_uid not in {0, os.getuid()}:
+        raise SettingError(f"{settings.runtime_dir} is in a folder of another user, who could put another in its place")
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    facts = folder.stat()
+    owners = {facts.st_uid, folder.lstat().st_uid}  # Of the folder, and of a link to it.
+    if owners != {os.getuid()}:
+        raise SettingError(f"{folder} belongs to another user")
+    if facts.st_mode & 0o077:
+        folder.chmod(0o700)

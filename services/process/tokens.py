@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from services.contract.settings import Settings
+from services.contract.settings import SettingError, Settings
 
 
 class Tokens(Struct, frozen=True, kw_only=True):
@@ -18,15 +18,22 @@ class Tokens(Struct, frozen=True, kw_only=True):
 
     def is_full(self, given: str) -> bool:
         """Whether this may do everything. Takes the same time for every wrong guess."""
-        return hmac.compare_digest(given.encode(), self.full.encode())
+        return _is_same(given, self.full)
 
     def may_post_events(self, given: str) -> bool:
         """Whether this may post events: the hook token or the full one."""
-        return hmac.compare_digest(given.encode(), self.hook.encode()) | self.is_full(given)
+        return _is_same(given, self.hook) | self.is_full(given)
+
+    def __repr__(self) -> str:
+        return "Tokens(...)"  # A log line or a traceback that shows this object shows no secret.
 
 
 def load_tokens(settings: Settings) -> Tokens:
-    """Read the tokens; the first process that comes makes them, with file mode 0600."""
+    """Read the tokens; the first process that comes makes them, with file mode 0600.
+
+    Raises:
+        SettingError: a token file cannot be used; says which and what to do.
+    """
     return Tokens(
         full=_read_or_make(settings.data_dir / "token"),
         hook=_read_or_make(settings.data_dir / "hook-token"),
@@ -39,13 +46,25 @@ def bearer(header: str | None) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+def _is_same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), token.encode())
+
+
 def _read_or_make(path: Path) -> str:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        return _read(path)
-    except FileNotFoundError:
-        pass
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            return _read(path)
+        except FileNotFoundError:
+            _make(path)
+            return _read(path)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingError(f"{path} cannot be used: {exc}") from exc
+
+
+def _make(path: Path) -> None:
+    """Whole or not at all: other processes may read it at any moment."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(32) + "\n")
         file.flush()
@@ -56,7 +75,6 @@ def _read_or_make(path: Path) -> str:
         pass
     finally:
         draft.unlink()
-    return _read(path)
 
 
 def _read(path: Path) -> str:
@@ -64,5 +82,5 @@ def _read(path: Path) -> str:
         path.chmod(0o600)
     token = path.read_text(encoding="ascii").strip()
     if not token:
-        raise ValueError(f"{path} is empty: delete it, and a new token is made on the next start")
+        raise SettingError(f"{path} is empty: delete it, and a new token is made on the next start")
     return token

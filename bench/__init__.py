@@ -1,0 +1,1 @@
+"""Measurements against running processes, printed beside the goals of the design."""

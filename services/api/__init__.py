@@ -1,0 +1,1 @@
+"""The HTTP API: hook calls in, reads out. Falcon (ASGI) under gunicorn's own `asgi` worker."""

@@ -1,0 +1,58 @@
+"""What `questmux up` tells a person first: where it is, the token, what it sees, and the next step."""
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from services.contract.settings import Settings
+
+ASK_S: Final = 2.0
+HOOK_PATH: Final = "/event"
+
+
+def greeting(settings: Settings, full_token: str) -> str:
+    """One screen of text."""
+    api = f"http://{_url_host(settings.api_host)}:{settings.api_port}"
+    ws = f"ws://{_url_host(settings.ws_host)}:{settings.ws_port}/"
+    rows = [
+        ("HTTP API", api),
+        ("WebSocket", ws),
+        ("token", f"{full_token}  ({settings.data_dir / 'token'})"),
+        ("tmux", _tmux(api, full_token)),
+        ("hooks", _hooks(settings)),
+        ("look", f'curl -H "Authorization: Bearer {full_token}" {api}/api/windows'),
+        ("stop", "Ctrl-C"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(["", "  Questmux is up", "", *(f"  {name:<{width}}  {text}" for name, text in rows), "", ""])
+
+
+def _tmux(api: str, full_token: str) -> str:
+    try:
+        windows = _get(f"{api}/api/windows", full_token)["windows"]
+    except (OSError, ValueError, KeyError):
+        return "not known yet"
+    panes = sum(len(window["panes"]) for window in windows)
+    return f"{len(windows)} windows, {panes} panes" if windows else "no tmux server yet; it is followed once it starts"
+
+
+def _get(url: str, full_token: str) -> Any:  # noqa: ANN401 - JSON
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {full_token}"})  # noqa: S310 - our own
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # A proxy does not serve loopback.
+    with opener.open(request, timeout=ASK_S) as answer:
+        return json.loads(answer.read())["data"]
+
+
+def _hooks(settings: Settings) -> str:
+    try:
+        text = (settings.claude_dir / "settings.json").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    if f":{settings.api_port}{HOOK_PATH}" in text:
+        return "installed in Claude Code's settings"
+    return f"not installed; {Path('docs') / 'hooks.md'} has the lines for Claude Code's settings"
+
+
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,92 @@
+"""What core answers to reads: the `data` of an HTTP answer, encoded once."""
+
+import msgspec
+from msgspec import Struct
+
+from services.contract.answers import (
+    CoreHealth,
+    EventsData,
+    HealthData,
+    PaneData,
+    PanesData,
+    Peer,
+    SessionData,
+    SessionsData,
+    WindowsData,
+    WindowWithPanes,
+)
+from services.contract.errors import ErrorCode, QuestmuxError
+from services.contract.requests import GetEvents, GetPanes, GetSessions, Listing
+from services.core.state import State, kept_event
+from services.core.store import Store
+
+WHOLE: int = 2**62
+"""No limit on a payload."""
+
+
+def windows(state: State) -> Listing:
+    """All windows with their panes, and the sessions in them."""
+    panes = {pane.id: pane for pane in state.panes()}
+    in_view = {pane.session_id for pane in panes.values()}
+    return _listing(
+        WindowsData(
+            windows=tuple(
+                WindowWithPanes(
+                    **{name: getattr(window, name) for name in window.__struct_fields__},
+                    panes=tuple(panes[pane_id] for pane_id in window.pane_ids),
+                )
+                for window in state.windows()
+            ),
+            sessions=tuple(session for session in state.sessions() if session.id in in_view),
+        )
+    )
+
+
+def panes(state: State, request: GetPanes) -> Listing:
+    """All panes, or one.
+
+    Raises:
+        QuestmuxError: no such pane.
+    """
+    if request.id is None:
+        return _listing(PanesData(panes=state.panes()))
+    pane = state.pane(request.id)
+    if pane is None:
+        raise QuestmuxError(ErrorCode.NOT_FOUND, f"there is no pane {request.id}")
+    return _listing(PaneData(pane=pane))
+
+
+def sessions(state: State, request: GetSessions) -> Listing:
+    """All sessions, or one.
+
+    Raises:
+        QuestmuxError: no such session.
+    """
+    if request.id is None:
+        return _listing(SessionsData(sessions=state.sessions()))
+    session = state.session(request.id)
+    if session is None:
+        raise QuestmuxError(ErrorCode.NOT_FOUND, f"there is no session {request.id}")
+    return _listing(SessionData(session=session))
+
+
+def events(store: Store, request: GetEvents) -> Listing:
+    """A page of the log."""
+    page = store.events_after(request.after, request.limit + 1)
+    shown = page[: request.limit]
+    return _listing(
+        EventsData(
+            events=tuple(kept_event(seq, event, WHOLE) for seq, event in shown),
+            next_after=shown[-1][0] if shown else request.after,
+            has_more=len(page) > request.limit,
+        )
+    )
+
+
+def health(core: CoreHealth, services: dict[str, list[Peer]]) -> Listing:
+    """What core knows of itself and of the others."""
+    return _listing(HealthData(core=core, services=services))
+
+
+def _listing(data: Struct) -> Listing:
+    return Listing(data=msgspec.json.encode(data))

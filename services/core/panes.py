@@ -1,0 +1,73 @@
+"""What changed in tmux between two reports of a poller. Pure.
+
+Only what a person would call a change of the layout is an event in the log: panes and windows that open, close, move,
+get another name, folder or process. A title or the running command changes many times a second and is only shown.
+"""
+
+from msgspec import Struct, structs
+
+from services.contract.entities import TmuxServer
+from services.contract.requests import ReportTmux, SeenPane, SeenWindow
+
+REPORT: str = "TmuxReport"
+
+
+class TmuxState(Struct, frozen=True, kw_only=True):
+    """tmux as it was last seen, in tmux's order."""
+
+    server: TmuxServer | None = None
+    windows: tuple[SeenWindow, ...] = ()
+    panes: dict[str, SeenPane] = {}
+
+
+class TmuxChange(Struct, frozen=True, kw_only=True):
+    """The payload of a `TmuxReport` event."""
+
+    server: TmuxServer | None
+    is_new_server: bool = False
+    """Another life of the server: all panes are other panes, whatever their ids."""
+    closed: tuple[str, ...] = ()
+    opened: tuple[SeenPane, ...] = ()
+    changed: tuple[SeenPane, ...] = ()
+    windows: tuple[SeenWindow, ...] | None = None
+    """All windows, when one of them changed."""
+
+
+def change_between(before: TmuxState, report: ReportTmux) -> TmuxChange | None:
+    """What the report changes in the log's view; None when nothing."""
+    is_new_server = before.server != report.server
+    known = {} if is_new_server else before.panes
+    now = {pane.id: pane for pane in report.panes}
+    windows_differ = is_new_server or [_lasting(w) for w in before.windows] != [_lasting(w) for w in report.windows]
+    change = TmuxChange(
+        server=report.server,
+        is_new_server=is_new_server,
+        closed=tuple(before.panes) if is_new_server else tuple(pane_id for pane_id in known if pane_id not in now),
+        opened=tuple(pane for pane in report.panes if pane.id not in known),
+        changed=tuple(pane for pane in report.panes if pane.id in known and _place(known[pane.id]) != _place(pane)),
+        windows=report.windows if windows_differ else None,
+    )
+    is_empty = not (is_new_server or change.closed or change.opened or change.changed or windows_differ)
+    return None if is_empty else change
+
+
+def apply_change(before: TmuxState, change: TmuxChange) -> TmuxState:
+    """Tmux after a change."""
+    closed = set(change.closed)
+    panes = {pane_id: pane for pane_id, pane in before.panes.items() if pane_id not in closed}
+    panes |= {pane.id: pane for pane in (*change.changed, *change.opened)}
+    windows = before.windows if change.windows is None else change.windows
+    return TmuxState(server=change.server, windows=windows, panes=panes)
+
+
+def refreshed(report: ReportTmux) -> TmuxState:
+    """Tmux as the report shows it, with what the log leaves out."""
+    return TmuxState(server=report.server, windows=report.windows, panes={pane.id: pane for pane in report.panes})
+
+
+def _place(pane: SeenPane) -> tuple[object, ...]:
+    return (pane.window_id, pane.index, pane.pid, pane.dead, pane.cwd)
+
+
+def _lasting(window: SeenWindow) -> SeenWindow:
+    return structs.replace(window, active=False, layout="")

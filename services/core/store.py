@@ -1,0 +1,237 @@
+"""The SQLite file: the only importer of `sqlite3` and `sqlite_utils`. One connection, one thread, one writer."""
+
+import shutil
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from sqlite_utils import Database
+
+from services.contract.entities import XpAward
+from services.contract.events import NewEvent, Source
+from services.core.migrations import MIGRATIONS
+
+BUSY_TIMEOUT_MS: Final = 5_000
+CACHE_KIB: Final = 16_384
+LOOKUP_IDS: Final = 500
+"""Ids asked for at once: below SQLite's limit of variables in every build."""
+LATEST: Final = "latest"
+"""The checkpoint that a start begins from."""
+BASE: Final = "base"
+"""The checkpoint that a rebuild begins from: retention has folded older events into it."""
+
+_EVENT_COLUMNS: Final = "seq, id, name, source, session_id, pane_id, tmux, received_at, sent_at, payload"
+
+
+class NewerDatabaseError(Exception):
+    """The file was written by a newer Questmux; this one would not understand it."""
+
+
+class StoreError(Exception):
+    """The disk or the file does not do its work; nothing of the transaction was kept."""
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """The state after the event `seq`, encoded."""
+
+    seq: int
+    state: bytes
+
+
+class Store:
+    """What is kept. Opening it migrates the file, on a copy of it kept beside."""
+
+    def __init__(self, path: Path, now_ms: int) -> None:
+        self._path = path
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+        path.chmod(0o600)
+        self._db = Database(connection)
+        self._connection = connection
+        try:
+            self._prepare(now_ms)
+        except sqlite3.DatabaseError as exc:
+            connection.close()
+            raise StoreError(f"{path} cannot be used: {exc}") from exc
+        except BaseException:
+            connection.close()
+            raise
+
+    def _prepare(self, now_ms: int) -> None:
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            f"cache_size=-{CACHE_KIB}",
+            "wal_autocheckpoint=0",  # The core's loop says when, so that no commit pays for it.
+        ):
+            self._connection.execute(f"PRAGMA {pragma}")
+        known = {migration.name for migration in MIGRATIONS.applied(self._db)}
+        ours = {migration.name for migration in MIGRATIONS.pending(Database(memory=True))}
+        if known - ours:
+            raise NewerDatabaseError(
+                f"{self._path} was written by a newer Questmux (it has {min(known - ours)}): update this one"
+            )
+        if MIGRATIONS.applied(self._db) and MIGRATIONS.pending(self._db):
+            self._back_up(now_ms)
+        MIGRATIONS.apply(self._db)
+
+    def _back_up(self, now_ms: int) -> None:
+        target = self._path.with_name(f"{self._path.name}.before-migration-{now_ms}")
+        with sqlite3.connect(target) as copy:
+            self._connection.backup(copy)
+        copy.close()
+        target.chmod(0o600)
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """All or nothing, on disk when it ends.
+
+        Raises:
+            StoreError: it was not kept.
+        """
+        try:
+            with self._db.atomic():
+                yield
+        except sqlite3.Error as exc:
+            raise StoreError(str(exc)) from exc
+
+    # The log.
+
+    def last_seq(self) -> int:
+        """The highest seq ever given; it is not given again after retention."""
+        row = self._connection.execute(
+            "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM checkpoints), 0))"
+        ).fetchone()
+        return int(row[0])
+
+    def seqs_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """Which of these ids are known, with their seq."""
+        found: dict[str, int] = {}
+        for start in range(0, len(ids), LOOKUP_IDS):
+            some = ids[start : start + LOOKUP_IDS]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT id, seq FROM event_ids WHERE id IN ({marks})"  # noqa: S608 - only question marks
+            found.update(self._connection.execute(query, some).fetchall())
+        return found
+
+    def append(self, events: Sequence[tuple[int, NewEvent]]) -> None:
+        """Keep new events under their seqs."""
+        self._connection.executemany(
+            f"INSERT INTO events ({_EVENT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - a constant
+            [
+                (
+                    seq,
+                    e.id,
+                    e.name,
+                    e.source,
+                    e.session_id,
+                    e.pane_id,
+                    e.tmux,
+                    e.received_at,
+                    e.sent_at,
+                    _text(e.payload),
+                )
+                for seq, e in events
+            ],
+        )
+        self._connection.executemany(
+            "INSERT INTO event_ids (id, seq) VALUES (?,?)", [(event.id, seq) for seq, event in events]
+        )
+
+    def events_after(self, seq: int, limit: int) -> list[tuple[int, NewEvent]]:
+        """A page of the log, oldest first."""
+        rows = self._connection.execute(
+            f"SELECT {_EVENT_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - a constant
+            (seq, limit),
+        ).fetchall()
+        return [(row[0], _event(row)) for row in rows]
+
+    def last_seq_before(self, received_at: int, after: int, limit: int) -> int:
+        """The last seq of at most `limit` events at the log's beginning that are older than a time; else `after`."""
+        rows = self._connection.execute(
+            "SELECT seq, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+        ).fetchall()
+        last = after
+        for seq, at in rows:
+            if at >= received_at:
+                break
+            last = seq
+        return last
+
+    def delete_events_to(self, seq: int) -> None:
+        """Let go of events up to a seq; their ids and awards stay."""
+        self._connection.execute("DELETE FROM events WHERE seq <= ?", (seq,))
+
+    # The ledger.
+
+    def is_first_award(self, key: str, seq: int) -> bool:
+        """Whether nobody had this award before the event `seq`."""
+        row = self._connection.execute("SELECT seq FROM xp_ledger WHERE key = ?", (key,)).fetchone()
+        return row is None or row[0] == seq
+
+    def add_award(self, award: XpAward) -> None:
+        """Write an award into the ledger; a replay of the log writes it again, to no effect."""
+        self._connection.execute(
+            "INSERT OR IGNORE INTO xp_ledger (key, seq, session_id, amount, reason, at) VALUES (?,?,?,?,?,?)",
+            (award.key, award.seq, award.session_id, award.amount, award.reason, award.at),
+        )
+
+    # Checkpoints.
+
+    def checkpoint(self, kind: str) -> Checkpoint | None:
+        """A checkpoint, if there is one."""
+        row = self._connection.execute("SELECT seq, state FROM checkpoints WHERE kind = ?", (kind,)).fetchone()
+        return None if row is None else Checkpoint(seq=row[0], state=row[1])
+
+    def put_checkpoint(self, kind: str, checkpoint: Checkpoint, now_ms: int) -> None:
+        """Replace a checkpoint."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO checkpoints (kind, seq, made_at, state) VALUES (?,?,?,?)",
+            (kind, checkpoint.seq, now_ms, checkpoint.state),
+        )
+
+    # The file.
+
+    def flush_wal(self, *, truncate: bool = False) -> None:
+        """Move the write-ahead log into the file, as far as nobody reads from it."""
+        mode = "TRUNCATE" if truncate else "PASSIVE"
+        try:
+            self._connection.execute(f"PRAGMA wal_checkpoint({mode})")
+        except sqlite3.Error as exc:
+            raise StoreError(str(exc)) from exc
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the file, of its write-ahead log, and free on its disk."""
+        wal = self._path.with_name(self._path.name + "-wal")
+        return {
+            "database_bytes": self._path.stat().st_size,
+            "wal_bytes": wal.stat().st_size if wal.exists() else 0,
+            "free_disk_bytes": shutil.disk_usage(self._path.parent).free,
+        }
+
+    def close(self) -> None:
+        """Close the file, its write-ahead log folded in."""
+        self.flush_wal(truncate=True)
+        self._connection.close()
+
+
+def _text(payload: bytes) -> str:
+    return payload.decode("utf-8", errors="replace")
+
+
+def _event(row: Sequence[object]) -> NewEvent:
+    _, event_id, name, source, session_id, pane_id, tmux, received_at, sent_at, payload = row
+    return NewEvent(
+        id=str(event_id),
+        name=str(name),
+        source=Source(str(source)),
+        session_id=None if session_id is None else str(session_id),
+        pane_id=None if pane_id is None else str(pane_id),
+        tmux=None if tmux is None else str(tmux),
+        received_at=int(str(received_at)),
+        sent_at=None if sent_at is None else int(str(sent_at)),
+        payload=str(payload).encode(),
+    )

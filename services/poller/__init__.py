@@ -1,0 +1,1 @@
+"""Sees tmux: reads one tmux server and tells core what is there."""

@@ -1,0 +1,235 @@
+"""The door for clients: accepts, judges, lets in, hears, closes. With `link`, all that imports `websockets`."""
+
+import asyncio
+import errno
+import http
+import logging
+from collections.abc import Callable, Sequence
+from secrets import randbelow
+from typing import Final, cast
+
+import msgspec
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from services.contract.commands import AUTH_TIMEOUT_S, MAX_CLIENT_MESSAGE_BYTES, CloseCode
+from services.contract.errors import CODE_FOR_STATUS, HTTP_STATUS, ErrorCode, Problem
+from services.contract.origins import is_allowed_host, is_allowed_origin
+from services.contract.settings import Settings
+from services.contract.updates import Connected, Draining
+from services.process.clock import new_id
+from services.process.life import CannotStartError
+from services.process.tokens import Tokens, bearer
+from services.ws.client import Client
+from services.ws.hub import Hub
+from services.ws.incoming import read_token
+from services.ws.link import CLOSE_WITHIN_S, Link, text_frame
+from services.ws.replica import Replica
+
+MAX_CONNECTIONS: Final = 10_000
+PATHS: Final = frozenset({"/", "/ws"})
+OPEN_WITHIN_S: Final = 5.0
+DRAIN_STEP_WITHIN_S: Final = 1.0
+"""Of each of the three steps of the end: send what waits, close, wait for the server."""
+RECONNECT_SPREAD_MS: Final = 2_000
+MAX_FRAMES_UNHEARD: Final = 8
+
+logger = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Serves clients at one address."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tokens: Tokens,
+        replica: Replica,
+        *,
+        auth_timeout_s: float = AUTH_TIMEOUT_S,
+        max_connections: int = MAX_CONNECTIONS,
+        random_below: Callable[[int], int] = randbelow,
+    ) -> None:
+        self.hub = Hub(replica, text_frame)
+        self._settings = settings
+        self._tokens = tokens
+        self._replica = replica
+        self._auth_timeout_s = auth_timeout_s
+        self._max_connections = max_connections
+        self._random_below = random_below
+        self._server: Server | None = None
+
+    async def open(self) -> None:
+        """Begin to accept.
+
+        Raises:
+            CannotStartError: the address cannot be had.
+        """
+        settings = self._settings
+        try:
+            self._server = await serve(
+                self._serve_client,
+                settings.ws_host,
+                settings.ws_port,
+                compression=None,
+                process_request=self._judge,
+                process_response=_in_envelope,
+                server_header=None,
+                open_timeout=OPEN_WITHIN_S,
+                ping_interval=None,
+                close_timeout=CLOSE_WITHIN_S,
+                max_size=MAX_CLIENT_MESSAGE_BYTES,
+                max_queue=MAX_FRAMES_UNHEARD,
+                write_limit=(settings.ws_pause_bytes, settings.ws_resume_bytes),
+                create_connection=Link,
+            )
+        except OSError as exc:
+            address = f"{settings.ws_host}:{settings.ws_port}"
+            if exc.errno == errno.EADDRINUSE:
+                raise CannotStartError(f"{address} is in use: stop who uses it, or set QUESTMUX_WS_PORT") from exc
+            raise CannotStartError(f"{address} cannot be served: {exc}") from exc
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it accepts."""
+        return self._server is not None and self._server.is_serving()
+
+    @property
+    def port(self) -> int:
+        """The port in use."""
+        return int(self._opened().sockets[0].getsockname()[1])
+
+    def links(self) -> list[Link]:
+        """Connections that are open, let in or not yet."""
+        return [link for link in self._opened().connections if isinstance(link, Link)]
+
+    def _opened(self) -> Server:
+        if self._server is None:
+            raise AssertionError("the gateway was not opened")
+        return self._server
+
+    def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Let a handshake go on, or answer it."""
+        hosts = request.headers.get_all("Host")
+        origins = request.headers.get_all("Origin")
+        if len(hosts) != 1 or not is_allowed_host(hosts[0], self._settings):
+            problem = Problem(code=ErrorCode.FORBIDDEN, message="this Host is not served; see QUESTMUX_ALLOWED_HOSTS")
+        elif len(origins) > 1 or not all(is_allowed_origin(origin, self._settings) for origin in origins):
+            problem = Problem(code=ErrorCode.FORBIDDEN, message="this Origin may not; see QUESTMUX_ALLOWED_ORIGINS")
+        elif request.path.partition("?")[0] not in PATHS:
+            problem = Problem(code=ErrorCode.NOT_FOUND, message="the WebSocket is at / and /ws")
+        elif len(self._opened().handler_tasks) > self._max_connections:
+            problem = Problem(code=ErrorCode.CORE_UNAVAILABLE, message="too many connections")
+        else:
+            return None
+        logger.debug("handshake refused", extra={"problem": problem.message, "host": hosts, "origin": origins})
+        return _envelope(connection, HTTP_STATUS[problem.code], problem)
+
+    async def _serve_client(self, connection: ServerConnection) -> None:
+        link = cast("Link", connection)  # Of `create_connection`.
+        try:
+            if not await self._is_let_in(link):
+                logger.info("client refused", extra={"address": str(link.remote_address)})
+                await link.shut(CloseCode.UNAUTHORIZED, "say hello with the token first")
+                return
+            settings = self._settings
+            client = Client(
+                client_id=new_id(),
+                wire=link,
+                frame=text_frame,
+                heartbeat_s=settings.heartbeat_s,
+                slice_bytes=settings.ws_pause_bytes,
+            )
+            logger.info("client came", extra={"client": client.id, "address": str(link.remote_address)})
+            await self._attend(client, link)
+        except ConnectionClosed:
+            pass
+
+    async def _is_let_in(self, link: Link) -> bool:
+        """Whether the client has the token: in its header, else in its first message."""
+        headers = link.request.headers.get_all("Authorization") if link.request else []
+        if headers:
+            return len(headers) == 1 and self._tokens.is_full(bearer(headers[0]))
+        try:
+            async with asyncio.timeout(self._auth_timeout_s):
+                first = await link.recv()
+        except TimeoutError:
+            return False
+        return self._tokens.is_full(read_token(first))
+
+    async def _attend(self, client: Client, link: Link) -> None:
+        relay = asyncio.create_task(client.relay())
+        heartbeat_s = self._settings.heartbeat_s
+        try:
+            client.say(
+                Connected(
+                    client_id=client.id, epoch=self._replica.epoch, heartbeat_s=heartbeat_s, resumed=False, why="new"
+                )
+            )
+            self.hub.join(client)
+            while True:
+                message = await link.recv()
+                if not link.ended_for:
+                    client.hear(message, link.heard_at)
+        finally:
+            self.hub.leave(client)
+            relay.cancel()
+            why = link.ended_for or "client closed"
+            logger.info(
+                "client left", extra={"client": client.id, "why": why, "code": link.close_code, "sent": client.sent}
+            )
+
+    async def keep_pulse(self) -> None:
+        """Ping clients and end the silent ones; never returns."""
+        tick_s = min(1.0, self._settings.heartbeat_s / 4)
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(tick_s)
+            for client in self.hub.clients:
+                client.beat(loop.time())
+
+    async def drain(self) -> None:
+        """Accept nobody more, tell each client when to come back, send what waits, close all; in bounded time."""
+        server = self._opened()
+        server.close(close_connections=False)
+        clients = tuple(self.hub.clients)
+        for client in clients:
+            client.say(Draining(reconnect_in_ms=self._random_below(RECONNECT_SPREAD_MS)))
+        await _within(DRAIN_STEP_WITHIN_S, [asyncio.create_task(client.flushed()) for client in clients])
+        links = self.links()
+        shutting = [asyncio.create_task(link.shut(CloseCode.RESTART, "the gateway stops")) for link in links]
+        await _within(DRAIN_STEP_WITHIN_S, shutting)
+        for link in links:
+            link.transport.abort()
+        await _within(DRAIN_STEP_WITHIN_S, [asyncio.create_task(server.wait_closed())])
+
+
+async def _within(seconds: float, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for the tasks, and cancel those that are late."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+
+
+def _envelope(connection: ServerConnection, status: int, problem: Problem) -> Response:
+    body = msgspec.json.encode({"success": False, "error": problem}).decode()
+    response = connection.respond(status, body)
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = "application/json"
+    return response
+
+
+def _in_envelope(connection: ServerConnection, _request: Request, response: Response) -> Response | None:
+    """The library's own refusals, as this house says them."""
+    is_plain = response.headers.get("Content-Type", "").startswith("text/plain")
+    if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS or not is_plain:
+        return None
+    code = CODE_FOR_STATUS.get(response.status_code, ErrorCode.BAD_REQUEST)
+    problem = Problem(code=code, message=bytes(response.body).decode().strip())
+    enveloped = _envelope(connection, response.status_code, problem)
+    for name in ("Allow", "Upgrade"):
+        if name in response.headers:
+            enveloped.headers[name] = response.headers[name]
+    return enveloped

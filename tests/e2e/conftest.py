@@ -1,0 +1,20 @@
+"""The whole of Questmux from its own procfile, on private folders and ports."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """All services up and ready; ended at the end, with their logs printed when the test failed."""
+    running = Stack(tmp_path / "data")
+    try:
+        running.start_all()
+        running.wait_ready()
+        yield running
+    finally:
+        running.close()

@@ -1,0 +1,229 @@
+"""Runs the lines of `procfile` as a person or honcho would, and asks them things."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from honcho.environ import parse_procfile
+
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+STOP_S = 10.0
+
+
+class Answer:
+    """What an HTTP call came back with."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def data(self) -> Any:
+        assert self.json["success"] is True, self.body
+        return self.json["data"]
+
+    @property
+    def code(self) -> str:
+        assert self.json["success"] is False, self.body
+        return str(self.json["error"]["code"])
+
+
+class Stack:
+    """Every process of the procfile, each restartable alone."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        self.data_dir = data_dir
+        # A Unix socket's path is short: pytest's own folders are too deep for it.
+        self.runtime_dir = Path(tempfile.mkdtemp(prefix="qm-", dir="/tmp"))
+        self.api_port, self.ws_port = free_port(), free_port()
+        self.tmux_socket = f"qm-test-{uuid.uuid4().hex[:8]}"
+        self.commands: dict[str, str] = dict(parse_procfile((ROOT / "procfile").read_text()).processes)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.settings = settings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("QUESTMUX_", "TMUX"))}
+        return clean | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "QUESTMUX_DATA_DIR": str(self.data_dir),
+            "QUESTMUX_RUNTIME_DIR": str(self.runtime_dir),
+            "QUESTMUX_CONFIG": str(self._empty_config()),
+            "QUESTMUX_API_PORT": str(self.api_port),
+            "QUESTMUX_WS_PORT": str(self.ws_port),
+            "QUESTMUX_TMUX_SOCKET": self.tmux_socket,
+            **self.settings,
+        }
+
+    def _empty_config(self) -> Path:
+        path = self.runtime_dir / "config.toml"
+        path.touch()
+        return path
+
+    # Processes.
+
+    def start(self, name: str) -> None:
+        log = (self.runtime_dir / f"{name}.log").open("ab")
+        with closing(log):
+            self.processes[name] = subprocess.Popen(
+                self.commands[name],
+                shell=True,  # noqa: S602 - a procfile's lines are shell lines
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start_all(self) -> None:
+        for name in self.commands:
+            self.start(name)
+
+    def wait_ready(self) -> None:
+        wait_until(lambda: self.health().status == 200, deadline_s=30, what="/health answers 200")
+        wait_until(
+            lambda: all(self.health().data["services"].get(name) for name in ("api", "ws", "poller")),
+            deadline_s=30,
+            what="every service has said that it is there",
+        )
+        wait_until(lambda: is_open(self.ws_port), deadline_s=30, what="the gateway listens")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as the system's out-of-memory killer would."""
+        self.processes[name].send_signal(signal.SIGKILL)
+        self.processes[name].wait(STOP_S)
+
+    def stop(self, name: str, number: int = signal.SIGTERM) -> int:
+        """Ask a process to end; its exit code."""
+        self.processes[name].send_signal(number)
+        return self.processes[name].wait(STOP_S)
+
+    def log(self, name: str) -> str:
+        path = self.runtime_dir / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for name, process in self.processes.items():
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                sys.stderr.write(f"{name} did not end within {STOP_S} s\n")
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait(STOP_S)
+        for name in self.processes:
+            sys.stderr.write(f"--- {name}\n{self.log(name)[-4000:]}\n")
+        self.tmux("kill-server", check=False)
+        shutil.rmtree(self.runtime_dir, ignore_errors=True)
+
+    # Asking.
+
+    @property
+    def token(self) -> str:
+        return (self.data_dir / "token").read_text().strip()
+
+    @property
+    def hook_token(self) -> str:
+        return (self.data_dir / "hook-token").read_text().strip()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        token: str | None = None,
+        timeout_s: float = 10,
+    ) -> Answer:
+        """One HTTP call. `token` is the full token unless another is given; an empty one sends none."""
+        given = self.token if token is None else token
+        all_headers = {"Authorization": f"Bearer {given}"} if given else {}
+        if body is not None:
+            all_headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"http://127.0.0.1:{self.api_port}{path}",
+            data=body,
+            method=method,
+            headers={**all_headers, **(headers or {})},
+        )
+        try:
+            with NO_PROXY.open(request, timeout=timeout_s) as answer:
+                return Answer(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as exc:
+            with exc:
+                return Answer(exc.code, dict(exc.headers), exc.read())
+
+    def get(self, path: str) -> Any:
+        """The `data` of a read."""
+        return self.call("GET", path).data
+
+    def health(self) -> Answer:
+        """`/health`; status 0 while nobody listens."""
+        try:
+            return self.call("GET", "/health", token="")
+        except OSError:
+            return Answer(0, {}, b"{}")
+
+    def post_event(
+        self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None, *, timeout_s: float = 10
+    ) -> Answer:
+        """One hook call with the hook token."""
+        return self.call(
+            "POST", "/event", json.dumps(body).encode(), headers, token=self.hook_token, timeout_s=timeout_s
+        )
+
+    def session(self, session_id: str) -> Any:
+        """One session as the API shows it."""
+        return self.get(f"/api/sessions/{session_id}")["session"]
+
+    def tmux(self, *words: str, check: bool = True) -> str:
+        """A tmux command on this stack's own server."""
+        run = subprocess.run(
+            ["tmux", "-L", self.tmux_socket, "-f", "/dev/null", *words], capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0 or not check, run.stderr
+        return run.stdout
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the database, read beside the running core."""
+        with closing(sqlite3.connect(f"file:{self.data_dir / 'questmux.db'}?mode=ro", uri=True)) as db:
+            return db.execute(query, values).fetchall()
+
+
+def free_port() -> int:
+    """A port that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens on a loopback port."""
+    with closing(socket.socket()) as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

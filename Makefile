@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test lint check bench format lock clean
 
 help:
 	@echo "make run    start Questmux and print where it is (Ctrl-C stops it)"
@@ -32,12 +32,15 @@ test: .venv/dev.stamp
 	@command -v tmux >/dev/null || { echo "the tests need tmux (Debian, Ubuntu: apt install tmux; macOS: brew install tmux)"; exit 1; }
 	$(BIN)/python -m pytest
 
-check: .venv/dev.stamp
+lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+# pyright brings its own Node.js on first use, so it stands here and not in CI's lint.
+check: lint
+	$(BIN)/pyright
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet

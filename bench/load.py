@@ -79,8 +79,9 @@ class _Caller(asyncio.Protocol):
         self._run.lost(self._id if exc is not None or self._sent else "")
 
     def _next(self) -> None:
-        assert self._transport is not None
         call = self._run.next_call()
+        if self._transport is None:
+            return
         if call is None:
             self._sent = 0.0
             self._transport.close()
@@ -91,7 +92,16 @@ class _Caller(asyncio.Protocol):
 
 
 class _Run:
-    def __init__(self, host: str, token: str, total: int, make_body: Callable[[int], bytes], first: int) -> None:
+    def __init__(
+        self,
+        *,
+        host: str,
+        token: str,
+        total: int,
+        make_body: Callable[[int], bytes],
+        id_of: Callable[[int], str],
+        first: int,
+    ) -> None:
         self._head = (
             f"POST /event HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
             "Content-Type: application/json\r\n"
@@ -100,6 +110,7 @@ class _Run:
         self._number = 0
         self._total = total
         self._make_body = make_body
+        self._id_of = id_of
         self._open = 0
         self.load = Load(latencies_ms=[], statuses={}, ids={})
         self.done = asyncio.Event()
@@ -110,7 +121,7 @@ class _Run:
         number = self._first + self._number
         self._number += 1
         body = self._make_body(number)
-        event_id = f"load-{number}"
+        event_id = self._id_of(number)
         head = f"{self._head}X-Event-Id: {event_id}\r\nX-Tmux-Pane: %0\r\nContent-Length: {len(body)}\r\n\r\n"
         return event_id, head.encode() + body
 
@@ -138,10 +149,11 @@ async def run_load(
     total: int,
     connections: int,
     make_body: Callable[[int], bytes] = post_tool_use,
+    id_of: Callable[[int], str] = "load-{}".format,
     first: int = 0,
 ) -> Load:
     """Send `total` hook calls, numbered from `first`, over this many connections. A lost connection is not renewed."""
-    run = _Run(f"127.0.0.1:{port}", token, total, make_body, first)
+    run = _Run(host=f"127.0.0.1:{port}", token=token, total=total, make_body=make_body, id_of=id_of, first=first)
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     for _ in range(connections):

@@ -15,8 +15,6 @@ from services.process.clock import new_id, now_ms
 
 BODY_S: Final = 10.0
 """A body has this long to arrive."""
-DRAIN_BYTES: Final = 64 * 1024 * 1024
-"""Of a body that is too large this much is read and thrown away, so that the sender gets to read the answer."""
 
 
 class EventResource:
@@ -27,9 +25,7 @@ class EventResource:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Keep one event."""
-        content_type = req.content_type
-        if content_type is not None and content_type.split(";")[0].strip().lower() != "application/json":
-            raise QuestmuxError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body is to be application/json")
+        _check_headers(req)
         body = await read_body(req)
         received_at = now_ms()
         event = read_hook_call(body, req.get_header, lambda: new_id(received_at), received_at)
@@ -48,33 +44,31 @@ async def read_body(req: Request) -> bytes:
     Raises:
         QuestmuxError: too large, or it does not arrive.
     """
+    if (req.content_length or 0) > MAX_BODY_BYTES:
+        raise _too_large()
+    parts: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(BODY_S):
-            if (req.content_length or 0) > MAX_BODY_BYTES:
-                await _throw_away(req, 0)
-                raise _too_large()
-            parts: list[bytes] = []
-            size = 0
             async for part in req.stream:
                 size += len(part)
                 if size > MAX_BODY_BYTES:
-                    parts.clear()
-                    await _throw_away(req, size)
                     raise _too_large()
                 parts.append(part)
     except TimeoutError as exc:
         raise QuestmuxError(ErrorCode.REQUEST_TIMEOUT, f"the body did not arrive within {BODY_S:g} s") from exc
-    body = b"".join(parts)
-    if req.content_length is not None and len(body) < req.content_length:
+    if req.content_length is not None and size < req.content_length:
         raise QuestmuxError(ErrorCode.BAD_REQUEST, "the body ended early")
-    return body
+    return b"".join(parts)
 
 
-async def _throw_away(req: Request, size: int) -> None:
-    async for part in req.stream:
-        size += len(part)
-        if size > DRAIN_BYTES:
-            return
+def _check_headers(req: Request) -> None:
+    content_type = req.content_type
+    if content_type is not None and content_type.split(";")[0].strip().lower() != "application/json":
+        raise QuestmuxError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body is to be application/json")
+    coding = req.get_header("Content-Encoding")
+    if coding is not None and coding.strip().lower() != "identity":
+        raise QuestmuxError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body is to be plain: no Content-Encoding")
 
 
 def _too_large() -> QuestmuxError:

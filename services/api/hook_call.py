@@ -31,7 +31,9 @@ KEPT_FIELDS: Final = (
     "duration_ms",
     "stop_hook_active",
 )
-"""What is left of a payload that is over the limit even so."""
+"""What is left of a payload that is over the limit even so, where it is plain."""
+MAX_DEPTH: Final = 200
+"""Lists and objects within each other; what reads the payload later stops at 250."""
 MAX_SENT_AT_MS: Final = 2**53
 MAX_TMUX_CHARS: Final = 1_024
 
@@ -82,7 +84,8 @@ def shortened(payload: dict[str, object]) -> bytes:
     body = orjson.dumps(cut)
     if len(body) <= MAX_KEPT_BYTES:
         return body
-    return orjson.dumps({name: cut[name] for name in (*KEPT_FIELDS, "questmux_shortened") if name in cut})
+    plain = {name: value for name, value in cut.items() if not isinstance(value, dict | list)}
+    return orjson.dumps({name: plain[name] for name in (*KEPT_FIELDS, "questmux_shortened") if name in plain})
 
 
 def _read_object(body: bytes) -> tuple[dict[str, object], bytes]:
@@ -94,7 +97,23 @@ def _read_object(body: bytes) -> tuple[dict[str, object], bytes]:
         value, body = _read_leniently(body, exc)
     if not isinstance(value, dict):
         raise QuestmuxError(ErrorCode.BAD_REQUEST, "the body is JSON, but not an object")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(value):
+        raise QuestmuxError(ErrorCode.BAD_REQUEST, f"the body is nested deeper than {MAX_DEPTH} levels")
     return value, body  # pyright: ignore[reportUnknownVariableType] - any JSON object
+
+
+def _is_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _read_leniently(body: bytes, refused: orjson.JSONDecodeError) -> tuple[object, bytes]:

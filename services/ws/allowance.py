@@ -20,6 +20,8 @@ class Verdict(Enum):
 class Allowance:
     """A bucket of tokens: each message takes one, time brings them back."""
 
+    __slots__ = ("_at", "_burst", "_per_s", "_refused", "_tokens")
+
     def __init__(self, now: float, per_s: float = MESSAGES_PER_S, burst: int = BURST_MESSAGES) -> None:
         self._per_s = per_s
         self._burst = burst

@@ -43,6 +43,8 @@ class Wire(Protocol):
 class Client:
     """Lives as long as its connection."""
 
+    __slots__ = ("_allowance", "_frame", "_pulse", "_slice_bytes", "_waiting", "_wire", "id", "outbox", "sent")
+
     def __init__(
         self, *, client_id: str, wire: Wire, frame: Callable[[bytes], bytes], heartbeat_s: float, slice_bytes: int
     ) -> None:
@@ -80,15 +82,14 @@ class Client:
         while True:
             await self._waiting.wait()
             await self._wire.writable.wait()
-            if not self._send_some():
+            self._send_some()
+            if not len(self.outbox):
                 self._waiting.clear()
 
-    def _send_some(self) -> bool:
+    def _send_some(self) -> None:
         frames = self.outbox.take(self._slice_bytes)
-        if frames:
-            self._wire.write(frames)
-            self.sent += len(frames)
-        return bool(frames)
+        self._wire.write(frames)
+        self.sent += len(frames)
 
     async def flushed(self) -> None:
         """Move all that waits to the wire, and return then."""

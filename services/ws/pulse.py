@@ -20,6 +20,8 @@ class Beat(Enum):
 class Pulse:
     """One client's heartbeat. Times are seconds of one steady clock; `chance` is from 0 to 1."""
 
+    __slots__ = ("_answer_within_s", "_heartbeat_s", "_ping_at", "_pinged_at")
+
     def __init__(self, now: float, heartbeat_s: float, chance: float, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self._heartbeat_s = heartbeat_s
         self._answer_within_s = answer_within_s

@@ -88,7 +88,7 @@ class Stack:
         with closing(log):
             self.processes[name] = subprocess.Popen(
                 self.commands[name],
-                shell=True,  # noqa: S602 - a procfile's lines are shell lines
+                shell=True,
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -118,6 +118,14 @@ class Stack:
         """Ask a process to end; its exit code."""
         self.processes[name].send_signal(number)
         return self.processes[name].wait(STOP_S)
+
+    def stop_for_a_while(self, name: str) -> None:
+        """SIGSTOP: it lives, and does nothing."""
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def go_on(self, name: str) -> None:
+        """SIGCONT."""
+        self.processes[name].send_signal(signal.SIGCONT)
 
     def log(self, name: str) -> str:
         path = self.runtime_dir / f"{name}.log"
@@ -165,7 +173,7 @@ class Stack:
         all_headers = {"Authorization": f"Bearer {given}"} if given else {}
         if body is not None:
             all_headers["Content-Type"] = "application/json"
-        request = urllib.request.Request(  # noqa: S310 - loopback
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.api_port}{path}",
             data=body,
             method=method,
@@ -188,6 +196,10 @@ class Stack:
             return self.call("GET", "/health", token="")
         except OSError:
             return Answer(0, {}, b"{}")
+
+    def get_update_seq(self) -> int:
+        """The last update that core has published."""
+        return int(self.health().data["core"]["update_seq"])
 
     def post_event(
         self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None, *, timeout_s: float = 10

@@ -142,7 +142,9 @@ def test_asking_never_starts_a_server(tmux: TmuxStage) -> None:
 
 
 @pytest.fixture
-def named() -> Iterator[str]:
+def named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A name for a server, in a folder of this test: tmux leaves its socket behind."""
+    monkeypatch.setenv("TMUX_TMPDIR", str(folder))
     name = f"qm-test-{secrets.token_hex(6)}"
     yield name
     subprocess.run(["tmux", "-L", name, "kill-server"], check=True, timeout=20)

@@ -1,3 +1,4 @@
+import os
 import stat
 import subprocess
 import sys
@@ -44,6 +45,26 @@ def test_two_different_tokens_are_made_and_kept(settings: Settings, tmp_path: Pa
     assert min(len(made.full), len(made.hook)) >= 32
     assert load_tokens(settings) == made
     assert {path.name: mode(path) for path in tmp_path.iterdir()} == {"token": 0o600, "hook-token": 0o600}
+
+
+def test_a_token_is_never_open_to_others_not_even_while_it_is_made(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[int] = []
+    link = os.link
+
+    def watched_link(draft: Path, path: Path) -> None:
+        modes.append(mode(draft))
+        link(draft, path)
+
+    monkeypatch.setattr(os, "link", watched_link)
+    before = os.umask(0)
+    try:
+        load_tokens(settings)
+    finally:
+        os.umask(before)
+
+    assert modes == [0o600, 0o600]
 
 
 def test_processes_that_race_agree_on_one(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def record(message: str, *args: object, **facts: object) -> logging.LogRecord:
 def as_json(of: logging.LogRecord) -> dict[str, object]:
     line = JsonFormatter("core").format(of)
     assert len(line.split("\n")) == 1
-    fields = json.loads(line)
+    fields = json.loads(line, parse_constant=lambda text: pytest.fail(f"{text} is not JSON"))
     assert isinstance(fields, dict)
     return fields
 

@@ -125,7 +125,7 @@ class OutboxModel(RuleBasedStateMachine):
     @rule(sizes=st.lists(st.integers(0, 30), max_size=5))
     def put_updates(self, sizes: list[int]) -> None:
         frames = self._frames(sizes)
-        fits = self.outbox.put_updates(iter(frames))
+        fits = self.outbox.put_updates(frames)
         self._expect("updates", frames)
         assert fits is not self.broken
 
@@ -139,7 +139,7 @@ class OutboxModel(RuleBasedStateMachine):
     @rule(sizes=st.lists(st.integers(0, 100), min_size=1, max_size=5))
     def put_snapshot(self, sizes: list[int]) -> None:
         frames = self._frames(sizes)
-        fits = self.outbox.put_snapshot(iter(frames))
+        fits = self.outbox.put_snapshot(frames)
         if not self.broken:
             self.lanes["snapshot"], self.lanes["updates"] = frames, []
         assert fits is not self.broken

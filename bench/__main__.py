@@ -1,0 +1,185 @@
+"""`make bench`: every figure beside its goal (the design's section 10). Machines differ: compare ratios and medians."""
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from msgspec import Struct
+
+from bench.load import Load, run_load
+from bench.watch import open_clients
+from tests.e2e.stack import Stack
+
+ROUNDS: Final = 3
+WARM_UP: Final = 2_000
+ONE_CONNECTION_EVENTS: Final = 2_000
+MANY_CONNECTIONS: Final = 32
+MANY_CONNECTION_EVENTS: Final = 20_000
+EVENTS_PER_S: Final = 200
+EVENT_S: Final = 10
+IDLE_PANES: Final = 26
+IDLE_S: Final = 20
+TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+
+
+class Row(Struct, frozen=True):
+    """One measured figure."""
+
+    what: str
+    measured: str
+    goal: str
+
+
+def main() -> None:
+    """Measure everything once, on a stack of its own."""
+    with tempfile.TemporaryDirectory(prefix="questmux-bench-") as folder:
+        rows = [Row("one fsync of 20 kB on this disk", _fsync(Path(folder)), "")]
+        stack = Stack(Path(folder) / "data", QUESTMUX_LOG_LEVEL="warning")
+        try:
+            stack.start_all()
+            stack.wait_ready()
+            rows += uvloop.run(_posts(stack))
+            rows += uvloop.run(_post_to_watch(stack, 1))
+            rows += uvloop.run(_post_to_watch(stack, 50))
+            rows += _idle(stack)
+        finally:
+            _close_quietly(stack)
+    width = max(len(row.what) for row in rows)
+    for row in rows:
+        print(f"{row.what:<{width}}  {row.measured:<58}{row.goal}")
+
+
+async def _posts(stack: Stack) -> list[Row]:
+    token = stack.hook_token
+    number = 0
+
+    async def measure(total: int, connections: int) -> Load:
+        nonlocal number
+        load = await asyncio.wait_for(
+            run_load(stack.api_port, token, total=total, connections=connections, first=number), 120
+        )
+        number += total
+        assert set(load.statuses) <= {200, 202}, load.statuses
+        return load
+
+    await measure(WARM_UP, MANY_CONNECTIONS)
+    ones = [await measure(ONE_CONNECTION_EVENTS, 1) for _ in range(ROUNDS)]
+    many = [await measure(MANY_CONNECTION_EVENTS, MANY_CONNECTIONS) for _ in range(ROUNDS)]
+    return [
+        Row("durable POST /event, 1 connection", _summary(ones), "reference 2,150/s, p50 0.43 ms"),
+        Row("durable POST /event, 32 connections", _summary(many), "goal >= 6,000/s, p99 <= 15 ms"),
+    ]
+
+
+def _summary(loads: list[Load]) -> str:
+    """The median over the rounds of each figure; how many calls were answered 202 instead of 200."""
+
+    def middle(figure: Callable[[Load], float]) -> float:
+        return statistics.median(map(figure, loads))
+
+    queued = sum(load.statuses.get(202, 0) for load in loads)
+    return (
+        f"{middle(lambda load: load.per_second):,.0f}/s  p50 {middle(lambda load: load.percentile_ms(50)):.2f}"
+        f"  p99 {middle(lambda load: load.percentile_ms(99)):.2f} ms" + (f"  ({queued} queued)" if queued else "")
+    )
+
+
+async def _post_to_watch(stack: Stack, clients: int) -> list[Row]:
+    """From the moment that a call is sent to the moment that its `event` is read by a client."""
+    sent: dict[str, float] = {}
+    ages: list[float] = []
+
+    def on_event(event_id: str, now: float) -> None:
+        if event_id in sent:
+            ages.append((now - sent[event_id]) * 1000)
+
+    watching = await open_clients(clients, stack.ws_port, stack.token, on_event)
+    run = f"{clients}-{time.time_ns()}"
+
+    def id_of(number: int) -> str:
+        return f"watch-{run}-{number}"
+
+    started = time.perf_counter()
+    pending: set[asyncio.Task[Load]] = set()
+    for number in range(EVENTS_PER_S * EVENT_S):
+        await asyncio.sleep(max(0.0, started + number / EVENTS_PER_S - time.perf_counter()))
+        sent[id_of(number)] = time.perf_counter()
+        task = asyncio.create_task(
+            run_load(stack.api_port, stack.hook_token, total=1, connections=1, id_of=id_of, first=number)
+        )
+        pending.add(task)
+        task.add_done_callback(pending.discard)
+    await asyncio.wait_for(asyncio.gather(*pending), 30)
+    await asyncio.sleep(0.5)
+    for client in watching:
+        client.close()
+    ages.sort()
+    p50, p99 = ages[len(ages) // 2], ages[int(len(ages) * 0.99)]
+    lost = clients * len(sent) - len(ages)
+    measured = f"p50 {p50:.2f}  p99 {p99:.2f}  max {ages[-1]:.2f} ms" + (f"  ({lost} missing)" if lost else "")
+    goal = "goal p50 <= 1.5, p99 <= 6 ms" if clients > 1 else ""
+    return [Row(f"POST /event to WebSocket, {clients} clients, {EVENTS_PER_S} events/s", measured, goal)]
+
+
+def _idle(stack: Stack) -> list[Row]:
+    stack.tmux("new-session", "-d", "-s", "idle")
+    for number in range(1, IDLE_PANES):
+        stack.tmux("new-window", "-t", "idle", "-n", f"w{number}")
+    deadline = time.monotonic() + 20
+    while len(stack.get("/api/panes")["panes"]) < IDLE_PANES and time.monotonic() < deadline:
+        time.sleep(0.1)
+    server = int(stack.tmux("display-message", "-p", "#{pid}"))
+    time.sleep(2)
+    pids = {name: _family(process.pid) for name, process in stack.processes.items()} | {"tmux": [server]}
+    before = {name: sum(map(_cpu_s, family)) for name, family in pids.items()}
+    time.sleep(IDLE_S)
+    used = {name: (sum(map(_cpu_s, family)) - before[name]) / IDLE_S * 100 for name, family in pids.items()}
+    parts = " ".join(f"{name} {share:.2f}" for name, share in used.items())
+    return [
+        Row(f"idle, {IDLE_PANES} panes, no client", f"{sum(used.values()):.2f} % of a core ({parts})", "goal <= 2 %")
+    ]
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU seconds of a process and of the children it has waited for, such as tmux clients."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICKS_PER_S
+
+
+def _fsync(folder: Path) -> str:
+    times: list[float] = []
+    with (folder / "probe").open("wb") as file:
+        for _ in range(200):
+            file.write(b"x" * 20_000)
+            file.flush()
+            started = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append((time.perf_counter() - started) * 1000)
+    times.sort()
+    return f"p50 {times[100]:.2f}  p99 {times[198]:.2f} ms"
+
+
+def _close_quietly(stack: Stack) -> None:
+    """The logs that `close` prints are for failed tests."""
+    errors, sys.stderr = sys.stderr, Path(os.devnull).open("w")  # noqa: SIM115 - closed below
+    try:
+        stack.close()
+    finally:
+        sys.stderr.close()
+        sys.stderr = errors
+
+
+if __name__ == "__main__":
+    main()

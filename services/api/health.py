@@ -54,6 +54,8 @@ class HealthResource:
         data = Health(status="ok" if is_whole else "degraded", core=known.core, services=known.services)
         resp.data = b'{"success":true,"data":' + msgspec.json.encode(data) + b"}"
 
+    on_head = on_get
+
 
 class MetricsResource:
     """`GET /metrics`: the same figures as Prometheus text."""
@@ -68,6 +70,8 @@ class MetricsResource:
         registry.register(FiguresCollector(known))
         resp.content_type = METRICS_TYPE
         resp.data = generate_latest(registry)
+
+    on_head = on_get
 
 
 class FiguresCollector(Collector):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import orjson
 
@@ -38,6 +38,7 @@ MAX_SENT_AT_MS: Final = 2**53
 MAX_TMUX_CHARS: Final = 1_024
 
 Header = Callable[[str], str | None]
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 
 def read_hook_call(body: bytes, header: Header, new_id: Callable[[], str], now_ms: int) -> NewEvent:
@@ -78,9 +79,9 @@ def is_session_id(text: str) -> bool:
     return 0 < len(text) <= MAX_SESSION_ID_CHARS and all("!" <= char <= "~" for char in text)
 
 
-def shortened(payload: dict[str, object]) -> bytes:
+def shortened(payload: dict[str, Json]) -> bytes:
     """A payload over the limit with its long strings cut; only its known plain fields, when that is not enough."""
-    cut = {**_cut(payload), "questmux_shortened": True}
+    cut = {**{name: _cut(value) for name, value in payload.items()}, "questmux_shortened": True}
     body = orjson.dumps(cut)
     if len(body) <= MAX_KEPT_BYTES:
         return body
@@ -88,22 +89,22 @@ def shortened(payload: dict[str, object]) -> bytes:
     return orjson.dumps({name: plain[name] for name in (*KEPT_FIELDS, "questmux_shortened") if name in plain})
 
 
-def _read_object(body: bytes) -> tuple[dict[str, object], bytes]:
+def _read_object(body: bytes) -> tuple[dict[str, Json], bytes]:
     if not body.strip():
         raise QuestmuxError(ErrorCode.BAD_REQUEST, "the body is empty; it takes a hook call's JSON object")
     try:
-        value = orjson.loads(body)
+        value: Json = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         value, body = _read_leniently(body, exc)
     if not isinstance(value, dict):
         raise QuestmuxError(ErrorCode.BAD_REQUEST, "the body is JSON, but not an object")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(value):
         raise QuestmuxError(ErrorCode.BAD_REQUEST, f"the body is nested deeper than {MAX_DEPTH} levels")
-    return value, body  # pyright: ignore[reportUnknownVariableType] - any JSON object
+    return value, body
 
 
-def _is_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    level = [value]
+def _is_deep(value: dict[str, Json]) -> bool:
+    level: list[dict[str, Json] | list[Json]] = [value]
     for _ in range(MAX_DEPTH):
         level = [
             item
@@ -111,17 +112,15 @@ def _is_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
             for item in (outer.values() if isinstance(outer, dict) else outer)
             if isinstance(item, dict | list)
         ]
-        if not level:
-            return False
-    return True
+    return bool(level)
 
 
-def _read_leniently(body: bytes, refused: orjson.JSONDecodeError) -> tuple[object, bytes]:
+def _read_leniently(body: bytes, refused: orjson.JSONDecodeError) -> tuple[Json, bytes]:
     """JavaScript writes half a surrogate pair as an escape, which orjson refuses: those become question marks."""
     if b"\\u" not in body:
         raise QuestmuxError(ErrorCode.BAD_REQUEST, f"the body is not JSON: {refused}") from refused
     try:
-        value: object = json.loads(body)
+        value: Json = json.loads(body)
         body = json.dumps(value, ensure_ascii=False).encode("utf-8", errors="replace")
         return orjson.loads(body), body
     except (ValueError, RecursionError) as exc:
@@ -135,19 +134,13 @@ def _milliseconds(text: str | None) -> int | None:
     return value if value < MAX_SENT_AT_MS else None
 
 
-def _cut(value: object) -> dict[str, object]:
-    result = _cut_value(value)
-    assert isinstance(result, dict), "a dict is cut to a dict"  # noqa: S101 - impossible state
-    return result  # pyright: ignore[reportUnknownVariableType] - any JSON object
-
-
-def _cut_value(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _cut(value: Json) -> Json:
     if isinstance(value, str) and len(value) > LONG_TEXT_CHARS:
         return f"{value[:LONG_TEXT_CHARS]}… [{len(value) - LONG_TEXT_CHARS} characters cut]"
     if isinstance(value, dict):
-        return {key: _cut_value(item) for key, item in value.items()}
+        return {key: _cut(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_cut_value(item) for item in value]
+        return [_cut(item) for item in value]
     return value
 
 

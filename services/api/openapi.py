@@ -48,6 +48,8 @@ class OpenApiResource:
         resp.content_type = falcon.MEDIA_JSON
         resp.data = self._document
 
+    on_head = on_get
+
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""

@@ -41,6 +41,8 @@ class WindowsResource(CoreReads):
         """All windows with their panes and sessions."""
         await self.answer(resp, GetWindows())
 
+    on_head = on_get
+
 
 class PanesResource(CoreReads):
     """`GET /api/panes`, `GET /api/panes/{pane_id}`."""
@@ -49,9 +51,13 @@ class PanesResource(CoreReads):
         """All panes."""
         await self.answer(resp, GetPanes())
 
+    on_head = on_get
+
     async def on_get_one(self, _req: Request, resp: Response, pane_id: str) -> None:
         """One pane."""
         await self.answer(resp, GetPanes(id=read_pane_id(pane_id)))
+
+    on_head_one = on_get_one
 
 
 class SessionsResource(CoreReads):
@@ -61,9 +67,13 @@ class SessionsResource(CoreReads):
         """All sessions."""
         await self.answer(resp, GetSessions())
 
+    on_head = on_get
+
     async def on_get_one(self, _req: Request, resp: Response, session_id: str) -> None:
         """One session."""
         await self.answer(resp, GetSessions(id=session_id))
+
+    on_head_one = on_get_one
 
 
 class EventsResource(CoreReads):
@@ -74,6 +84,8 @@ class EventsResource(CoreReads):
         after = read_number(req, "after", 0, 0, MAX_SEQ)
         limit = read_number(req, "limit", DEFAULT_EVENTS, 1, MAX_EVENTS)
         await self.answer(resp, GetEvents(after=after, limit=limit))
+
+    on_head = on_get
 
 
 def read_pane_id(text: str) -> str:

@@ -1,36 +1,44 @@
-# pyright: basic, reportAttributeAccessIssue=false
+# pyright: basic, reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
 # gunicorn ships no types, and what it has is built by assignment.
-"""gunicorn around the app: its settings, and its worker with our limits and our error envelope.
+"""gunicorn's master process: the listener, the settings, and stops that end as those of the other services do.
 
-gunicorn's `asgi` worker answers what it cannot parse with plain text, holds a connection that never sends a request for
-ever, and does not count connections; `docs/decisions/0004-api-worker.md` says why the subclasses here, and on what of
-gunicorn they lean.
+gunicorn alone tries a taken port five times with a traceback's worth of lines, takes SIGHUP for a reload and SIGINT for
+an end without a goodbye; `docs/decisions/0004-api-worker.md` says on what of gunicorn the subclasses here lean.
 """
 
-import asyncio
-from collections.abc import Iterable
+import contextlib
+import errno
+import os
+import resource
+import signal
+import socket
+import time
+from types import FrameType
 from typing import Any, Final
 
 import gunicorn.app.base
-import orjson
-from gunicorn.asgi.protocol import ASGIProtocol
-from gunicorn.workers import gasgi
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from services.api.app import make_app
-from services.contract.errors import CODE_FOR_STATUS, ErrorCode
-from services.contract.settings import Settings
+from services.api.worker import CONNECTIONS, KEEPALIVE_S, ApiWorker
+from services.contract.settings import PREFIX, Settings
+from services.process.life import EXIT_NOW, EXIT_OK, CannotStartError
 from services.process.tokens import Tokens
 
-CONNECTIONS: Final = 1_000
-"""Open connections of one worker; one more is answered 503 and closed."""
-FIRST_REQUEST_S: Final = 10.0
-"""A new connection has this long to send the head of its first request."""
-KEEPALIVE_S: Final = 75
-GRACEFUL_S: Final = 4
-"""Requests under way at a stop have this long to end."""
+BACKLOG: Final = 2_048
+"""Connections that the system holds while no worker has taken them."""
+LISTEN_S: Final = 4.0
+"""A taken port may be that of a master that was killed: its workers are gone within this."""
+LISTEN_PAUSE_S: Final = 0.05
+OPEN_FILES: Final = CONNECTIONS + 200
+"""What a worker may need at once."""
 MAX_HEADER_BYTES: Final = 8_190
 MAX_HEADERS: Final = 100
 MAX_REQUEST_LINE_BYTES: Final = 4_094
+STOP_S: Final = 8
+"""A worker that has not ended by itself within this is killed."""
 WORKER_SILENT_S: Final = 30
 """A worker whose loop stands still this long is replaced."""
 
@@ -41,24 +49,26 @@ class ApiServer(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # guni
     def __init__(self, settings: Settings, tokens: Tokens) -> None:
         self._settings = settings
         self._tokens = tokens
+        self._listener = listen(settings.api_host, settings.api_port)
         super().__init__()
 
     def load_config(self) -> None:
         """Hand our settings to gunicorn; its own files and environment are not read."""
-        host = f"[{self._settings.api_host}]" if ":" in self._settings.api_host else self._settings.api_host
         options: dict[str, Any] = {
-            "bind": f"{host}:{self._settings.api_port}",
+            "bind": f"fd://{self._listener.detach()}",
+            "backlog": BACKLOG,
             "workers": self._settings.api_workers,
             "worker_class": ApiWorker,
             "worker_connections": CONNECTIONS,
             "timeout": WORKER_SILENT_S,
-            "graceful_timeout": GRACEFUL_S,
+            "graceful_timeout": STOP_S,
             "keepalive": KEEPALIVE_S,
             "limit_request_line": MAX_REQUEST_LINE_BYTES,
             "limit_request_fields": MAX_HEADERS,
             "limit_request_field_size": MAX_HEADER_BYTES,
             "control_socket_disable": True,
             "proc_name": "questmux-api",
+            "logger_class": ApiLogger,
             "loglevel": "warning",
             "asgi_lifespan": "on",
             "forwarded_allow_ips": "",
@@ -70,72 +80,82 @@ class ApiServer(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # guni
         """The app, made in each worker after the fork."""
         return make_app(self._settings, self._tokens)
 
-
-class ApiWorker(gasgi.ASGIWorker):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's asgi worker with `ApiProtocol`."""
-
-    def init_process(self) -> None:
-        """Put our protocol where the worker looks for it, then go on as gunicorn does."""
-        self.open_protocols: set[ApiProtocol] = set()
-        gasgi.ASGIProtocol = ApiProtocol
-        super().init_process()
-
-    async def _shutdown(self) -> None:
-        """Idle connections are closed at once: a stop waits only for requests under way."""
-        for protocol in tuple(self.open_protocols):
-            protocol.close_if_idle()
-        await super()._shutdown()
+    def run(self) -> None:
+        """Serve until a signal; ends the process."""
+        allow_open_files()
+        ApiArbiter(self).run()
 
 
-class ApiProtocol(ASGIProtocol):  # type: ignore[misc] # gunicorn has no types
-    """One connection: bounded in number and in waiting time, and errors in our envelope."""
+class ApiArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's master loop: SIGTERM, SIGINT and SIGHUP stop it, a second SIGTERM or SIGINT ends all at once."""
 
-    _first_request: asyncio.TimerHandle | None = None
+    _stops = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless there are too many."""
-        super().connection_made(transport)
-        self.worker.open_protocols.add(self)
-        if self.worker.nr_conns > CONNECTIONS:
-            self._send_error_response(503, "too many connections")
-            self._close_transport()
-            return
-        self._first_request = asyncio.get_running_loop().call_later(FIRST_REQUEST_S, self._no_request)
+    def signal(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        if os.getpid() != self.pid:
+            os._exit(EXIT_OK)  # A worker so young that it has no handlers of its own; it serves nobody yet.
+        if sig in {signal.SIGTERM, signal.SIGINT}:
+            self._stops += 1
+            if self._stops > 1:
+                self._end_now()
+        super().signal(sig, frame)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
-        self._forget_timer()
-        self.worker.open_protocols.discard(self)
-        super().connection_lost(exc)
+    def _end_now(self) -> None:
+        for pid in tuple(self.WORKERS):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        os._exit(EXIT_NOW)
 
-    def close_if_idle(self) -> None:
-        """Close, if no request is under way."""
-        if getattr(self, "_awaiting_request", False):
-            self._close_transport()
+    def handle_int(self) -> None:
+        """As SIGTERM, in this project."""
+        self.handle_term()
 
-    def _on_headers_complete(self) -> object:
-        self._forget_timer()
-        return super()._on_headers_complete()
+    def handle_hup(self) -> None:
+        """The terminal is gone."""
+        self.handle_term()
 
-    def _no_request(self) -> None:
-        self._first_request = None
-        self._send_error_response(408, "the request did not arrive in time")
-        self._close_transport()
+    def handle_usr2(self) -> None:
+        """Ignored: gunicorn would start a second master, which could not have the port."""
+        self.log.warning("SIGUSR2 ignored")
 
-    def _forget_timer(self) -> None:
-        if self._first_request is not None:
-            self._first_request.cancel()
-            self._first_request = None
 
-    def _send_error_response(self, status: int, message: str, extra_headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Answer what never reached the app, in the envelope that the app uses."""
-        code = CODE_FOR_STATUS.get(status, ErrorCode.INTERNAL if status >= 500 else ErrorCode.BAD_REQUEST)  # noqa: PLR2004
-        body = orjson.dumps({"success": False, "error": {"code": code, "message": message}})
-        headers = [
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            *extra_headers,
-            ("Connection", "close"),
-        ]
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        self._safe_write(f"HTTP/1.1 {status} {self._get_reason_phrase(status)}\r\n{head}\r\n".encode("latin-1") + body)
+class ApiLogger(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's log lines among ours, in our form."""
+
+    def setup(self, cfg: Config) -> None:
+        """Give the lines to the root logger."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+    def reopen_files(self) -> None:
+        """There are none."""
+
+
+def allow_open_files() -> None:
+    """Raise the soft limit on open files as far as is needed and allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The listening socket.
+
+    Raises:
+        CannotStartError: the address cannot be had; says which setting to change.
+    """
+    deadline = time.monotonic() + LISTEN_S
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        try:
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+                why = "another program has it" if exc.errno == errno.EADDRINUSE else exc.strerror
+                raise CannotStartError(
+                    f"cannot listen on {host} port {port}: {why}; {PREFIX}API_HOST and {PREFIX}API_PORT say where"
+                ) from exc
+            time.sleep(LISTEN_PAUSE_S)

@@ -10,7 +10,7 @@ import zmq
 
 from services.bus.pump import Pump
 from services.bus.server import OK
-from services.bus.sockets import REQUESTS_HWM, Bus
+from services.bus.sockets import REQUESTS_HWM, Bus, send
 from services.contract import codec
 from services.contract.errors import ErrorCode, QuestmuxError
 from services.contract.requests import Reply, Request
@@ -84,7 +84,7 @@ class Client:
 
     def _try_send(self, frames: Sequence[bytes]) -> bool:
         try:
-            self._socket.send_multipart(frames, zmq.DONTWAIT)
+            send(self._socket, frames)
         except zmq.Again:
             return False
         finally:

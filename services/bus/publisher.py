@@ -5,7 +5,7 @@ from typing import Final
 
 import zmq
 
-from services.bus.sockets import JOIN, UPDATES_HWM, Bus, bind
+from services.bus.sockets import JOIN, UPDATES_HWM, Bus, bind, send
 
 SUBSCRIBED: Final = b"\x01"
 
@@ -14,34 +14,34 @@ class Publisher:
     """Sends frames to all subscribers. A new or returned one first gets the welcome frame, and from then on everything.
 
     ZeroMQ's own welcome goes out before the subscription is in force, so what is published between the two would be
-    lost. Here both happen in one step, by hand, when the subscriber's join arrives. That step is taken by the next
-    `publish`: publish something regularly.
+    lost. Here both happen in one step, by hand, when the subscriber's join arrives. That step is taken by `welcome`:
+    call it when `wait_readable` says that the publisher has news; `publish` calls it too.
     """
 
     def __init__(self, bus: Bus, address: str, welcome: bytes) -> None:
         self._welcome = welcome
-        self._socket = bus.socket(zmq.XPUB, UPDATES_HWM)
-        self._socket.setsockopt(zmq.XPUB_MANUAL, 1)
-        bind(self._socket, address)
+        self.socket = bus.socket(zmq.XPUB, UPDATES_HWM)
+        self.socket.setsockopt(zmq.XPUB_MANUAL, 1)
+        bind(self.socket, address)
 
     def publish(self, frames: Sequence[bytes]) -> None:
         """Send without waiting: a subscriber whose queue is full misses it, and sees the gap."""
-        self._welcome_new_ones()
-        self._socket.send_multipart(frames, zmq.DONTWAIT)
+        self.welcome()
+        send(self.socket, frames)
 
-    def _welcome_new_ones(self) -> None:
-        """XPUB also queues what subscribers say; unread, it would grow."""
+    def welcome(self) -> None:
+        """Let in who has subscribed since. XPUB also queues what subscribers say; unread, it would grow."""
         while True:
             try:
-                said = self._socket.recv(zmq.DONTWAIT)
+                said = self.socket.recv(zmq.DONTWAIT)
             except zmq.Again:
                 return
             if said.startswith(SUBSCRIBED + JOIN):
                 join = said[len(SUBSCRIBED) :]
                 for topic in (join, b""):  # For the one whose join was just received.
-                    self._socket.setsockopt(zmq.SUBSCRIBE, topic)
-                self._socket.send_multipart([join, self._welcome], zmq.DONTWAIT)
+                    self.socket.setsockopt(zmq.SUBSCRIBE, topic)
+                send(self.socket, [join, self._welcome])
 
     def close(self) -> None:
         """Stop publishing; what is queued still goes out."""
-        self._socket.close()
+        self.socket.close()

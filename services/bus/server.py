@@ -8,7 +8,8 @@ from typing import Final
 import zmq
 from msgspec import Struct
 
-from services.bus.sockets import REQUESTS_HWM, Bus, bind
+from services.bus.publisher import Publisher
+from services.bus.sockets import REQUESTS_HWM, Bus, bind, send
 from services.contract import codec
 from services.contract.codec import DecodeError
 from services.contract.errors import ErrorCode, Problem
@@ -86,7 +87,7 @@ class Server:
 
     def _send(self, peer: bytes, request_id: bytes, status: bytes, body: Struct) -> None:
         try:
-            self.socket.send_multipart([peer, request_id, status, codec.encode(body)], zmq.DONTWAIT)
+            send(self.socket, [peer, request_id, status, codec.encode(body)])
         except zmq.ZMQError:  # The peer is gone, or does not read: it asks again.
             self.dropped_replies += 1
 
@@ -95,10 +96,10 @@ class Server:
         self.socket.close()
 
 
-def wait_readable(server: Server, others: Sequence[int], timeout_s: float) -> None:
-    """Wait until a request, one of the other descriptors, or the timeout."""
+def wait_readable(server: Server, others: Sequence[int | Publisher], timeout_s: float) -> None:
+    """Wait until a request, a joining subscriber, one of the other descriptors, or the timeout."""
     poller = zmq.Poller()
     poller.register(server.socket, zmq.POLLIN)
-    for descriptor in others:
-        poller.register(descriptor, zmq.POLLIN)
+    for other in others:
+        poller.register(other.socket if isinstance(other, Publisher) else other, zmq.POLLIN)
     poller.poll(math.ceil(max(0.0, timeout_s) * 1000))  # Rounded up: a last part of a millisecond must not spin.

@@ -1,6 +1,7 @@
 """The context and every socket's limits. Make a `Bus` after fork, close it in `finally`."""
 
 import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -50,9 +51,8 @@ class Bus:
         return socket
 
     def close(self) -> None:
-        """Close what is left and end the context; waits for `LINGER_MS` at the most. In a forked child: nothing."""
-        if os.getpid() == self._pid:
-            self._context.destroy(linger=LINGER_MS)
+        """Close what is left and end the context; waits for `LINGER_MS` at the most."""
+        self._context.destroy(linger=LINGER_MS)
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +61,22 @@ class Bus:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+# Plain integers: pyzmq's own constants are enum members, and joining two of them costs more than sending a frame.
+_NOW: Final = int(zmq.DONTWAIT)
+_NOW_AND_MORE: Final = int(zmq.DONTWAIT) | int(zmq.SNDMORE)
+
+
+def send(socket: zmq.Socket[bytes], frames: Sequence[bytes]) -> None:
+    """Send one message without waiting.
+
+    Raises:
+        zmq.ZMQError: it cannot be sent now; nothing of it was.
+    """
+    for frame in frames[:-1]:
+        socket.send(frame, _NOW_AND_MORE)
+    socket.send(frames[-1], _NOW)
 
 
 def bind(socket: zmq.Socket[bytes], address: str) -> None:

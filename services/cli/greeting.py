@@ -2,13 +2,13 @@
 
 import json
 import urllib.request
-from pathlib import Path
 from typing import Any, Final
 
 from services.contract.settings import Settings
 
 ASK_S: Final = 2.0
 HOOK_PATH: Final = "/event"
+HOOK_SCRIPT: Final = "questmux-hook"
 
 
 def greeting(settings: Settings, full_token: str) -> str:
@@ -49,9 +49,9 @@ def _hooks(settings: Settings) -> str:
         text = (settings.claude_dir / "settings.json").read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
-    if f":{settings.api_port}{HOOK_PATH}" in text:
+    if f":{settings.api_port}{HOOK_PATH}" in text or HOOK_SCRIPT in text:
         return "installed in Claude Code's settings"
-    return f"not installed; {Path('docs') / 'hooks.md'} has the lines for Claude Code's settings"
+    return "not installed; docs/hooks.md has the lines for Claude Code's settings"
 
 
 def _url_host(host: str) -> str:

@@ -4,6 +4,7 @@ The events and their fields: Claude Code's hooks, 2.1.330. A missing or odd fiel
 """
 
 import hashlib
+import json
 from typing import Final
 
 import msgspec
@@ -11,11 +12,18 @@ import orjson
 from msgspec import Struct
 
 from services.contract.entities import Ask
-from services.contract.events import NewEvent, Source
+from services.contract.events import NewEvent
 
 PROMPT_CHARS: Final = 200
 TEXT_CHARS: Final = 2_000
+WORD_CHARS: Final = 4_096
+"""Names, ids and paths are cut at this, so that a session's facts stay small."""
+PID_DIGITS: Final = 10
 RUNNING_TASK: Final = "running"
+TASK_PROMPT: Final = "<task-notification>"
+"""Begins a prompt that no person wrote: a background task has ended."""
+DIALOG_TOOLS: Final = frozenset({"AskUserQuestion", "ExitPlanMode"})
+"""Tools whose call is a question to the person, whatever the permissions."""
 
 # Ties of the clock within one session fall the way Claude Code sends them.
 _RANK: Final = {
@@ -31,6 +39,7 @@ _RANK: Final = {
     "Stop": 9,
     "StopFailure": 9,
     "SessionEnd": 10,
+    "PaneClosed": 11,
 }
 _OTHER_RANK: Final = 5
 
@@ -49,7 +58,7 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tool and input as one word: pairs a PermissionRequest, which has no `tool_use_id`, with its call."""
     asks: Ask | None = None
     kind: str | None = None
-    """`source`, `reason`, `trigger`, `notification_type` or `error`, whichever the event has."""
+    """The word that tells events of one name apart, as `_KIND` says."""
     background_tasks: int = 0
     cwd: str | None = None
     model: str | None = None
@@ -72,15 +81,8 @@ def fact_of(event: NewEvent) -> Fact:
     tool_name = _text(payload, "tool_name")
     tool_input = payload.get("tool_input")
     has_call = tool_name is not None and event.name in _CALL_EVENTS
-    asks = (
-        Ask(tool_name=tool_name, tool_input=cut(_canonical(tool_input).decode(), TEXT_CHARS))
-        if tool_name is not None and event.name in {"PermissionRequest", "PreToolUse"}
-        else _elicitation(payload)
-        if event.name == "Elicitation"
-        else None
-    )
     return Fact(
-        at=event.at,
+        at=min(event.at, event.received_at),  # Nothing is sent after it was received: that clock is wrong.
         event_id=event.id,
         name=event.name,
         source=event.source,
@@ -88,14 +90,14 @@ def fact_of(event: NewEvent) -> Fact:
         tool_name=tool_name,
         tool_use_id=_text(payload, "tool_use_id"),
         tool_key=_tool_key(tool_name, tool_input) if has_call else None,
-        asks=asks,
-        kind=_first_text(payload, ("notification_type", "source", "reason", "trigger", "error")),
+        asks=_asks(event.name, payload),
+        kind=_text(payload, _KIND[event.name]) if event.name in _KIND else None,
         background_tasks=_running_tasks(payload),
         cwd=_text(payload, "cwd"),
         model=_text(payload, "model"),
         permission_mode=_text(payload, "permission_mode"),
-        prompt=_cut_text(payload, "prompt", PROMPT_CHARS) if event.name == "UserPromptSubmit" else None,
-        last_message=_cut_text(payload, "last_assistant_message", TEXT_CHARS) if event.name == "Stop" else None,
+        prompt=_persons_prompt(payload) if event.name == "UserPromptSubmit" else None,
+        last_message=_text(payload, "last_assistant_message", TEXT_CHARS) if event.name == "Stop" else None,
         pane_id=event.pane_id,
         tmux_pid=tmux_pid(event.tmux),
     )
@@ -106,19 +108,16 @@ def payload_of(event: NewEvent) -> dict[str, object]:
     try:
         payload = orjson.loads(event.payload)
     except orjson.JSONDecodeError:
-        return {}
+        payload = _read_leniently(event.payload)
     return msgspec.convert(payload, dict[str, object]) if isinstance(payload, dict) else {}
 
 
 def tmux_pid(tmux: str | None) -> int | None:
     """The server's pid in `$TMUX`, which is `socket path,pid,session number`."""
     parts = (tmux or "").rsplit(",", 2)
-    return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else None  # noqa: PLR2004 - as said above
-
-
-def is_hook(event: NewEvent) -> bool:
-    """Whether a session sent it."""
-    return event.source == Source.HOOK
+    if len(parts) != 3 or not parts[1].isdecimal() or len(parts[1]) > PID_DIGITS:  # noqa: PLR2004 - as said above
+        return None
+    return int(parts[1])
 
 
 def cut(text: str, chars: int) -> str:
@@ -126,25 +125,53 @@ def cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
-_CALL_EVENTS: Final = frozenset({"PreToolUse", "PermissionRequest", "PostToolUse", "PostToolUseFailure"})
+_CALL_EVENTS: Final = frozenset(
+    {"PreToolUse", "PermissionRequest", "PermissionDenied", "PostToolUse", "PostToolUseFailure"}
+)
+_KIND: Final = {
+    "SessionStart": "source",
+    "SessionEnd": "reason",
+    "PreCompact": "trigger",
+    "PostCompact": "trigger",
+    "Notification": "notification_type",
+    "StopFailure": "error",
+}
 
 
-def _text(payload: dict[str, object], field: str) -> str | None:
+def _text(payload: dict[str, object], field: str, chars: int = WORD_CHARS) -> str | None:
     value = payload.get(field)
-    return value if isinstance(value, str) else None
+    return cut(value, chars) if isinstance(value, str) else None
 
 
-def _first_text(payload: dict[str, object], fields: tuple[str, ...]) -> str | None:
-    return next((value for field in fields if (value := _text(payload, field)) is not None), None)
+def _persons_prompt(payload: dict[str, object]) -> str | None:
+    prompt = _text(payload, "prompt", PROMPT_CHARS)
+    return None if prompt is None or prompt.startswith(TASK_PROMPT) else prompt
 
 
-def _cut_text(payload: dict[str, object], field: str, chars: int) -> str | None:
-    text = _text(payload, field)
-    return None if text is None else cut(text, chars)
+def _asks(name: str, payload: dict[str, object]) -> Ask | None:
+    tool_name = _text(payload, "tool_name")
+    if name == "Elicitation":
+        return _elicitation(payload)
+    if tool_name is None or not (name == "PermissionRequest" or (name == "PreToolUse" and tool_name in DIALOG_TOOLS)):
+        return None
+    tool_input = _canonical(payload.get("tool_input")).decode()
+    return Ask(tool_name=tool_name, tool_input=cut(tool_input, TEXT_CHARS))
+
+
+def _read_leniently(payload: bytes) -> object:
+    """What orjson refuses and JavaScript writes: half a surrogate pair, as an escape."""
+    try:
+        text = json.dumps(json.loads(payload), ensure_ascii=False)
+        return orjson.loads(text.encode("utf-8", errors="replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _canonical(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # Nested deeper than it writes.
+        return b"null"
 
 
 def _tool_key(tool_name: str | None, tool_input: object) -> str:
@@ -155,7 +182,7 @@ def _tool_key(tool_name: str | None, tool_input: object) -> str:
 def _elicitation(payload: dict[str, object]) -> Ask:
     return Ask(
         tool_name=_text(payload, "mcp_server_name") or "elicitation",
-        tool_input=cut(_text(payload, "message") or "", TEXT_CHARS),
+        tool_input=_text(payload, "message", TEXT_CHARS) or "",
     )
 
 

@@ -1,7 +1,7 @@
 """The status of a session as a fold over its facts in their order, table-driven. Pure.
 
-docs/status.md draws it. A session has a *phase*: no turn yet, an open turn, or how the last one ended. An open turn
-waits while something is pending and works otherwise, so a parallel tool that goes on does not hide an open dialog.
+docs/status.md draws it. A session has a *phase*: no turn yet, an open turn, or how the last one ended. While something
+is pending it waits, so a parallel tool that goes on does not hide an open dialog; without, an open turn works.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,10 @@ from services.core.facts import Fact
 
 PARALLEL_MS: Final = 1_000
 """Calls of one batch announce themselves together. A call this much later means that an earlier dialog is settled."""
-DONE_CALLS: Final = 64
-"""Finished calls remembered, so that their late PreToolUse does not open a turn again."""
+LATE_MS: Final = 2_000
+"""Without the sender's clock a SessionStart may come after its prompt, a Stop after its SessionEnd, by this much."""
+HELD: Final = 64
+"""Calls, subagents and dialogs remembered; also finished calls, whose late PreToolUse does not open a turn again."""
 
 
 class Phase(StrEnum):
@@ -35,6 +37,9 @@ class Pending(Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str
     at: int
     waiting_for: WaitingFor
+    rule: str
+    event_id: str
+    source: str
     agent_id: str | None = None
     tool_use_id: str | None = None
     asks: Ask | None = None
@@ -70,26 +75,28 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_message: str | None = None
     pane_id: str | None = None
     tmux_pid: int | None = None
+    is_pane_closed: bool = False
+    """tmux closed the pane, and no event has named one since."""
 
 
 def status_of(turn: Turn) -> Status:
     """The status that a turn's state means."""
+    dialog = _dialog(turn)
     return Status(
         name=_name(turn),
         since=turn.since,
-        waiting_for=turn.pending[0].waiting_for if _name(turn) is StatusName.WAITING else None,
+        waiting_for=None if dialog is None else dialog.waiting_for,
         unseen=turn.unseen,
         error=turn.error,
         background_tasks=turn.background_tasks,
-        evidence=Evidence(source=turn.rule_source, rule=turn.rule, at=turn.rule_at, event_id=turn.rule_event_id)
-        if turn.rule
-        else None,
+        evidence=_evidence(turn, dialog),
     )
 
 
 def asked(turn: Turn) -> Ask | None:
     """What a waiting turn asks."""
-    return turn.pending[0].asks if turn.phase is Phase.OPEN and turn.pending else None
+    dialog = _dialog(turn)
+    return None if dialog is None else dialog.asks
 
 
 def fold(turn: Turn, fact: Fact) -> Turn:
@@ -103,8 +110,8 @@ def fold(turn: Turn, fact: Fact) -> Turn:
     if changed is after:
         return after
     moved = _condition(turn) != _condition(changed)
-    if not moved and changed.phase is not Phase.OPEN:
-        return changed  # A late fact of a closed turn is not why it is closed.
+    if not moved and _name(changed) is not StatusName.WORKING:
+        return changed  # A late fact of a closed turn is not why it is closed, nor a parallel tool why one waits.
     return structs.replace(
         changed,
         since=fact.at if moved else changed.since,
@@ -115,27 +122,42 @@ def fold(turn: Turn, fact: Fact) -> Turn:
     )
 
 
+def _dialog(turn: Turn) -> Pending | None:
+    """The first thing that waits for a person."""
+    return turn.pending[0] if turn.pending and turn.phase is not Phase.ENDED else None
+
+
+def _evidence(turn: Turn, dialog: Pending | None) -> Evidence | None:
+    if dialog is not None:
+        return Evidence(source=dialog.source, rule=dialog.rule, at=dialog.at, event_id=dialog.event_id)
+    if not turn.rule:
+        return None
+    return Evidence(source=turn.rule_source, rule=turn.rule, at=turn.rule_at, event_id=turn.rule_event_id)
+
+
 def _name(turn: Turn) -> StatusName:
-    if turn.phase is Phase.OPEN:
-        return StatusName.WAITING if turn.pending else StatusName.WORKING
-    return _CLOSED[turn.phase]
+    return _NAMES[turn.phase] if _dialog(turn) is None else StatusName.WAITING
 
 
-_CLOSED: Final = {
+_NAMES: Final = {
     Phase.NEW: StatusName.UNKNOWN,
+    Phase.OPEN: StatusName.WORKING,
     Phase.IDLE: StatusName.IDLE,
     Phase.ERROR: StatusName.ERROR,
     Phase.ENDED: StatusName.ENDED,
 }
 
 
-def _condition(turn: Turn) -> tuple[StatusName, WaitingFor | None]:
-    name = _name(turn)
-    return (name, turn.pending[0].waiting_for if name is StatusName.WAITING else None)
+def _condition(turn: Turn) -> tuple[object, ...]:
+    """What a person would tell apart: the status, and of a dialog which one."""
+    dialog = _dialog(turn)
+    return (_name(turn), None if dialog is None else (dialog.key, dialog.agent_id, dialog.waiting_for))
 
 
 def _facts_only(turn: Turn, fact: Fact) -> Turn:
     """What every fact may bring, whatever its name: the newest value of each field."""
+    if fact.pane_id is not None:
+        turn = structs.replace(turn, pane_id=fact.pane_id, tmux_pid=fact.tmux_pid, is_pane_closed=False)
     if fact.agent_id is not None:
         return turn
     return structs.replace(
@@ -145,8 +167,6 @@ def _facts_only(turn: Turn, fact: Fact) -> Turn:
         permission_mode=fact.permission_mode or turn.permission_mode,
         prompt=fact.prompt or turn.prompt,
         last_message=fact.last_message or turn.last_message,
-        pane_id=fact.pane_id or turn.pane_id,
-        tmux_pid=fact.tmux_pid if fact.pane_id else turn.tmux_pid,
     )
 
 
@@ -162,61 +182,65 @@ def _closed(turn: Turn, phase: Phase, *, error: str | None = None, unseen: bool 
 
 def _session_start(turn: Turn, fact: Fact) -> Turn:
     # Late, doubled and phantom SessionStarts are common: within a turn only a resume says that the process is new.
-    if fact.kind == "compact" or (turn.phase is Phase.OPEN and fact.kind != "resume"):
+    is_resume = fact.kind == "resume"
+    if fact.kind == "compact" or (turn.phase is Phase.OPEN and not is_resume):
+        return turn
+    if turn.phase is Phase.OPEN and turn.rule == "UserPromptSubmit" and fact.at - turn.rule_at <= LATE_MS:
         return turn
     if turn.phase is Phase.IDLE:
-        return turn
+        return structs.replace(turn, pending=(), agents=(), background_tasks=0) if is_resume else turn
     return structs.replace(_closed(turn, Phase.IDLE), agents=())
 
 
 def _prompt(turn: Turn, _fact: Fact) -> Turn:
-    return structs.replace(_opened(turn), pending=(), calls=(), unseen=False, error=None, background_tasks=0)
+    pending = tuple(p for p in turn.pending if p.agent_id is not None)
+    return structs.replace(_opened(turn), pending=pending, calls=(), unseen=False, error=None, background_tasks=0)
 
 
 def _call(turn: Turn, fact: Fact) -> Turn:
     if fact.tool_use_id in turn.done:
         return turn
     opened = _opened(turn)
-    pending = tuple(
-        p for p in opened.pending if p.agent_id is not None or (fact.at - p.at <= PARALLEL_MS and p.key != _NOTICE)
-    )
+    pending = tuple(p for p in opened.pending if not _outlived(p, fact) and p.key != _NOTICE)
     waiting_for = _DIALOG_TOOLS.get(fact.tool_name or "")
     if waiting_for is not None and fact.tool_key is not None:
-        pending = (*pending, _pending(fact, fact.tool_key, waiting_for))
+        pending = _with(pending, _pending(fact, fact.tool_key, waiting_for))
     call = Call(id=fact.tool_use_id or fact.event_id, tool_name=fact.tool_name or "")
-    return structs.replace(opened, pending=pending, calls=(*opened.calls, call))
+    calls = tuple(c for c in opened.calls if c.id != call.id)
+    return structs.replace(opened, pending=pending, calls=(*calls, call)[-HELD:])
 
 
 def _permission(turn: Turn, fact: Fact) -> Turn:
     key = fact.tool_key or "permission"
     waiting_for = _DIALOG_TOOLS.get(fact.tool_name or "", WaitingFor.PERMISSION)
-    opened = _opened(turn)
-    others = tuple(p for p in opened.pending if (p.key, p.agent_id) != (key, fact.agent_id) and p.key != _NOTICE)
-    return structs.replace(opened, pending=(*others, _pending(fact, key, waiting_for)))
+    return _asking(turn, fact, key, waiting_for)
 
 
 def _call_ended(turn: Turn, fact: Fact) -> Turn:
-    done = turn.done if fact.tool_use_id is None else (*turn.done, fact.tool_use_id)[-DONE_CALLS:]
-    opened = _opened(turn) if turn.phase is Phase.NEW else turn
+    done = turn.done if fact.tool_use_id is None else (*turn.done, fact.tool_use_id)[-HELD:]
+    opened = _working(turn, fact)
     pending = tuple(p for p in opened.pending if not _settles(fact, p))
     calls = tuple(c for c in opened.calls if c.id != fact.tool_use_id)
     return structs.replace(opened, pending=pending, calls=calls, done=done)
 
 
 def _batch_ended(turn: Turn, fact: Fact) -> Turn:
-    opened = _opened(turn) if turn.phase is Phase.NEW else turn
-    pending = tuple(p for p in opened.pending if p.agent_id != fact.agent_id)
-    return structs.replace(opened, pending=pending, calls=() if fact.agent_id is None else opened.calls)
+    opened = _working(turn, fact)
+    return structs.replace(opened, pending=tuple(p for p in opened.pending if p.agent_id is not None), calls=())
 
 
 def _stop(turn: Turn, fact: Fact) -> Turn:
-    return structs.replace(
-        _closed(turn, Phase.IDLE, unseen=True, tasks=fact.background_tasks),
-        agents=turn.agents if fact.background_tasks else (),
-    )
+    if turn.phase is Phase.ENDED and fact.at - turn.since <= LATE_MS:
+        return turn
+    closed = _closed(turn, Phase.IDLE, unseen=True, tasks=fact.background_tasks)
+    if not fact.background_tasks:
+        return structs.replace(closed, agents=())
+    return structs.replace(closed, pending=tuple(p for p in turn.pending if p.agent_id is not None))
 
 
 def _stop_failure(turn: Turn, fact: Fact) -> Turn:
+    if turn.phase is Phase.ENDED and fact.at - turn.since <= LATE_MS:
+        return turn
     return _closed(turn, Phase.ERROR, error=fact.kind or "unknown", unseen=True)
 
 
@@ -224,13 +248,17 @@ def _session_end(turn: Turn, _fact: Fact) -> Turn:
     return structs.replace(_closed(turn, Phase.ENDED), agents=())
 
 
+def _pane_closed(turn: Turn, fact: Fact) -> Turn:
+    return structs.replace(_session_end(turn, fact), is_pane_closed=True)
+
+
 def _elicitation(turn: Turn, fact: Fact) -> Turn:
-    opened = _opened(turn)
-    return structs.replace(opened, pending=(*opened.pending, _pending(fact, _FORM, WaitingFor.ELICITATION)))
+    return _asking(turn, fact, _FORM, WaitingFor.ELICITATION)
 
 
-def _elicited(turn: Turn, _fact: Fact) -> Turn:
-    return structs.replace(turn, pending=tuple(p for p in turn.pending if p.key != _FORM))
+def _elicited(turn: Turn, fact: Fact) -> Turn:
+    pending = tuple(p for p in turn.pending if (p.key, p.agent_id) != (_FORM, fact.agent_id))
+    return turn if pending == turn.pending else structs.replace(turn, pending=pending)
 
 
 def _notice(turn: Turn, fact: Fact) -> Turn:
@@ -238,15 +266,16 @@ def _notice(turn: Turn, fact: Fact) -> Turn:
     if fact.kind in {"elicitation_complete", "elicitation_response"}:
         return _elicited(turn, fact)
     if fact.kind == "idle_prompt":
-        return _closed(turn, Phase.IDLE, unseen=True) if turn.phase is Phase.OPEN and not turn.pending else turn
+        # It comes from the empty input line: whatever was open before is over, by an Esc that no event told of.
+        return _closed(turn, Phase.IDLE, unseen=True) if turn.phase in {Phase.NEW, Phase.OPEN} else turn
     waiting_for = _NOTICES.get(fact.kind or "")
-    if waiting_for is None or turn.phase is not Phase.OPEN or turn.pending:
+    if waiting_for is None or turn.phase not in {Phase.NEW, Phase.OPEN} or turn.pending:
         return turn
-    return structs.replace(turn, pending=(_pending(fact, _NOTICE, waiting_for),))
+    return _asking(turn, fact, _NOTICE, waiting_for)
 
 
 def _compact(turn: Turn, fact: Fact) -> Turn:
-    return turn if fact.kind == "auto" else _opened(turn)
+    return _working(turn, fact) if fact.kind == "auto" else _opened(turn)
 
 
 def _compacted(turn: Turn, fact: Fact) -> Turn:
@@ -259,25 +288,43 @@ def _working(turn: Turn, _fact: Fact) -> Turn:
 
 def _agent_started(turn: Turn, fact: Fact) -> Turn:
     others = tuple(a for a in turn.agents if a != fact.agent_id)
-    return structs.replace(turn, agents=(*others, fact.agent_id or ""))
+    return structs.replace(turn, agents=(*others, fact.agent_id or "")[-HELD:])
 
 
 def _agent_stopped(turn: Turn, fact: Fact) -> Turn:
-    return structs.replace(
-        turn,
-        agents=tuple(a for a in turn.agents if a != fact.agent_id),
-        pending=tuple(p for p in turn.pending if p.agent_id != fact.agent_id),
-    )
+    return _agent_batch_ended(structs.replace(turn, agents=tuple(a for a in turn.agents if a != fact.agent_id)), fact)
+
+
+def _agent_call(turn: Turn, fact: Fact) -> Turn:
+    return _answered(turn, tuple(p for p in turn.pending if not _outlived(p, fact)))
 
 
 def _agent_call_ended(turn: Turn, fact: Fact) -> Turn:
-    pending = tuple(p for p in turn.pending if not _settles(fact, p))
-    return turn if len(pending) == len(turn.pending) else structs.replace(turn, pending=pending)
+    return _answered(turn, tuple(p for p in turn.pending if not _settles(fact, p)))
 
 
 def _agent_batch_ended(turn: Turn, fact: Fact) -> Turn:
-    pending = tuple(p for p in turn.pending if p.agent_id != fact.agent_id)
-    return turn if len(pending) == len(turn.pending) else structs.replace(turn, pending=pending)
+    return _answered(turn, tuple(p for p in turn.pending if p.agent_id != fact.agent_id))
+
+
+def _answered(turn: Turn, pending: tuple[Pending, ...]) -> Turn:
+    """A subagent goes on. The person who answered it has seen what there was to see."""
+    return turn if pending == turn.pending else structs.replace(turn, pending=pending, unseen=False)
+
+
+def _asking(turn: Turn, fact: Fact, key: str, waiting_for: WaitingFor) -> Turn:
+    """A dialog opens. A subagent's makes its session wait, and opens no turn in it."""
+    opened = _opened(turn) if fact.agent_id is None else turn
+    others = tuple(p for p in opened.pending if p.key != _NOTICE)
+    return structs.replace(opened, pending=_with(others, _pending(fact, key, waiting_for)))
+
+
+def _with(pending: tuple[Pending, ...], new: Pending) -> tuple[Pending, ...]:
+    """One more dialog; what is said of a known one again takes its place."""
+    same = [place for place, p in enumerate(pending) if (p.key, p.agent_id) == (new.key, new.agent_id)]
+    if same:
+        return (*pending[: same[0]], new, *pending[same[0] + 1 :])
+    return (*pending, new)[-HELD:]
 
 
 def _pending(fact: Fact, key: str, waiting_for: WaitingFor) -> Pending:
@@ -285,10 +332,18 @@ def _pending(fact: Fact, key: str, waiting_for: WaitingFor) -> Pending:
         key=key,
         at=fact.at,
         waiting_for=waiting_for,
+        rule=fact.name,
+        event_id=fact.event_id,
+        source=fact.source,
         agent_id=fact.agent_id,
         tool_use_id=fact.tool_use_id,
         asks=fact.asks,
     )
+
+
+def _outlived(pending: Pending, call: Fact) -> bool:
+    """Whether the same thread's next call says that this was settled: parallel calls come together."""
+    return pending.agent_id == call.agent_id and call.at - pending.at > PARALLEL_MS
 
 
 def _settles(ended: Fact, pending: Pending) -> bool:
@@ -325,7 +380,7 @@ _MAIN: Final[dict[str, _Rule]] = {
     "Stop": _stop,
     "StopFailure": _stop_failure,
     "SessionEnd": _session_end,
-    "PaneClosed": _session_end,
+    "PaneClosed": _pane_closed,
     "Elicitation": _elicitation,
     "ElicitationResult": _elicited,
     "Notification": _notice,
@@ -338,8 +393,12 @@ _MAIN: Final[dict[str, _Rule]] = {
 _AGENT: Final[dict[str, _Rule]] = {
     "SubagentStart": _agent_started,
     "SubagentStop": _agent_stopped,
+    "PreToolUse": _agent_call,
     "PermissionRequest": _permission,
+    "PermissionDenied": _agent_call_ended,
     "PostToolUse": _agent_call_ended,
     "PostToolUseFailure": _agent_call_ended,
     "PostToolBatch": _agent_batch_ended,
+    "Elicitation": _elicitation,
+    "ElicitationResult": _elicited,
 }

@@ -81,6 +81,7 @@ class Core:
         self._retention_ms = retention_days * DAY_MS
         self._keeper = Keeper(store)
         self._peers = Peers()
+        self._publisher = publisher
         self._stream = Stream(new_epoch(), publisher.publish)
         self._started = time.monotonic()
         self._last_event_at: int | None = None
@@ -100,7 +101,8 @@ class Core:
         while not stop.is_set:
             self._run_timers()
             pause = min(timer.due for timer in self._timers) - time.monotonic()
-            wait_readable(self._server, [stop.fileno()], pause)
+            wait_readable(self._server, [self._publisher, stop.fileno()], pause)
+            self._publisher.welcome()
             self._handle(self._server.receive(now_ms()))
         self._handle(self._server.receive(now_ms()))
         self._keeper.make_checkpoint(now_ms())

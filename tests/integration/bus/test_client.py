@@ -139,7 +139,9 @@ async def test_a_peer_that_never_answers_is_given_up_in_time(bus: Bus, address: 
     assert time.monotonic() - started < 2
 
 
-async def test_an_answer_to_one_who_gave_up_is_ignored(bus: Bus, address: str) -> None:
+async def test_an_answer_to_one_who_gave_up_is_ignored(
+    bus: Bus, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
     held: list[Incoming] = []
 
     def answer_the_first_after_the_second(server: Server, incoming: Incoming) -> None:
@@ -152,6 +154,8 @@ async def test_an_answer_to_one_who_gave_up_is_ignored(bus: Bus, address: str) -
         with pytest.raises(UnavailableError):
             await client.request(beat("first"), Taken, 0.1)
         assert (await client.request(beat("second"), Taken, 5)).epoch == "second"
+
+    assert "failed" not in caplog.text
 
 
 async def test_an_asker_that_is_cancelled_leaves_nothing_behind(bus: Bus, address: str) -> None:

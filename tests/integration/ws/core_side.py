@@ -92,6 +92,15 @@ class CoreSide:
 
         self.do(order)
 
+    def publish_overlapping(self, known: Message, new: Message) -> None:
+        """Publish a batch of the last update, once more, and a new one."""
+
+        def order() -> None:
+            self._publisher.publish(codec.batch_frames(self.epoch, self.seq, (known, new), now_ms()))
+            self.seq += 1
+
+        self.do(order)
+
     def forget_ring(self) -> None:
         self.do(self._ring.clear)
 

@@ -90,6 +90,17 @@ async def test_a_long_replay_is_no_reason_to_close_a_client(
     assert gateway.service.figures()["dropped_clients_total"] == 0
 
 
+async def test_of_a_batch_that_is_known_in_part_only_the_rest_is_new(
+    core: CoreSide, start_gateway: StartGateway, join: JoinClient
+) -> None:
+    gateway = await start_gateway()
+    client = await join(gateway.port)
+    core.publish(PaneUpdate(pane=make_pane("%1")))
+    core.publish_overlapping(PaneUpdate(pane=make_pane("%1")), PaneUpdate(pane=make_pane("%2")))
+    await wait_until_async(lambda: client.is_at("epoch1", 2), what="both")
+    assert client.updates == 2
+
+
 async def test_a_lost_tail_is_noticed_by_the_heartbeat(
     core: CoreSide, start_gateway: StartGateway, join: JoinClient
 ) -> None:

@@ -39,7 +39,7 @@ async def get(port: int, path: str = "/", method: str = "GET", **headers: str) -
     return await asyncio.to_thread(ask)
 
 
-async def refusal(port: int, **options: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401 - of `dial`
+async def refusal(port: int, **options: Any) -> tuple[int, dict[str, Any]]:
     """The answer to a WebSocket handshake that must fail: status and error."""
     with pytest.raises(InvalidStatus) as caught:
         await dial(port, **options)

@@ -29,11 +29,12 @@ def any_of(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
 
 def all_subclasses(base: type) -> list[type[Any]]:
     """The classes below `base`, all the way down; not those that a test made for itself."""
-    below: list[type[Any]] = [kind for kind in base.__subclasses__() if kind.__module__.startswith("services.")]
-    return below + [deeper for kind in below for deeper in all_subclasses(kind)]
+    below: list[type[Any]] = base.__subclasses__()
+    below += [deeper for kind in below for deeper in all_subclasses(kind)]
+    return [kind for kind in below if kind.__module__.startswith("services.")]
 
 
-def _values(hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a type hint is no type
+def _values(hint: Any) -> st.SearchStrategy[Any]:
     if hint in _SIMPLE:
         return _SIMPLE[hint]
     origin, args = get_origin(hint), get_args(hint)

@@ -60,7 +60,7 @@ def test_a_batch_comes_back_with_one_seq_for_each_message(
     for i, (payload, message) in enumerate(zip(batch.payloads, sent, strict=True)):
         wire = msgspec.json.decode(payload, type=Wire)
         assert (wire.type, wire.seq, wire.ts) == (message.type, first_seq + i, ts)
-        assert codec.to_json(msgspec.json.decode(wire.data, type=type(message))) == codec.to_json(message)
+        assert bytes(wire.data) == codec.to_json(message)
 
 
 def test_a_message_outside_the_stream_has_no_seq() -> None:

@@ -66,7 +66,7 @@ class WorkerApp:
             await self._live(receive, send)
         else:
             assert self._app is not None, "a request before the lifespan began"  # noqa: S101 - impossible state
-            await self._app(scope, receive, send)
+            await self._app(scope, _head_first(receive), send)
 
     async def _live(self, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         await receive()
@@ -84,6 +84,23 @@ class WorkerApp:
                 await beat
             client.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _head_first(receive: Any) -> Any:  # noqa: ANN401 - ASGI
+    """Falcon waits for the first part of a body before it looks at the head: give it an empty one at once.
+
+    So a head that is refused is answered before its body comes, and the wait for a body is ours to bound.
+    """
+    is_first = True
+
+    async def receive_next() -> Any:  # noqa: ANN401 - ASGI
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            return {"type": "http.request", "body": b"", "more_body": True}
+        return await receive()
+
+    return receive_next
 
 
 async def _beat(client: Client, intake: Intake) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from falcon.asgi import Request, Response
 
@@ -71,8 +72,11 @@ def _check_target(req: Request) -> None:
     target: bytes = (scope.get("raw_path") or b"") + b"?" + (scope.get("query_string") or b"")
     if b"%" in target and _BROKEN_ESCAPE.search(target):
         raise QuestmuxError(ErrorCode.BAD_REQUEST, "the URL has a broken escape; write % as %25")
-    if "\ufffd" in req.path:
-        raise QuestmuxError(ErrorCode.BAD_REQUEST, "the URL is not UTF-8")
+    if "\ufffd" in req.path:  # What a server puts where bytes are no UTF-8, or what the client wrote.
+        try:
+            unquote_to_bytes(scope.get("raw_path") or b"").decode()
+        except UnicodeDecodeError as exc:
+            raise QuestmuxError(ErrorCode.BAD_REQUEST, "the URL is not UTF-8") from exc
 
 
 def _answer_preflight(resp: Response) -> None:

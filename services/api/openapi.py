@@ -25,6 +25,9 @@ _REF: Final = "#/components/schemas/{name}"
 _DATA: Final = (EventData, EventsData, Failure, Health, PaneData, PanesData, SessionData, SessionsData, WindowsData)
 _COMMON: Final = (ErrorCode.BAD_REQUEST, ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.CORE_UNAVAILABLE)
 
+_SESSION_ID: Final = "^[A-Za-z0-9_~:@!$&'()*+,;=-][A-Za-z0-9_.~:@!$&'()*+,;=-]{0,127}$"
+"""What a path can carry without an escape; clients do not agree on escapes, and take `.` and `..` for folders."""
+
 _HOOK_CALL: Final = {
     "type": "object",
     "required": ["hook_event_name", "session_id"],
@@ -77,8 +80,8 @@ def _paths() -> dict[str, Any]:
     described = {
         "200": {"description": "This document", "content": {"application/json": {"schema": {"type": "object"}}}}
     }
-    pane = _path_parameter("pane_id", "^(%?[0-9]{1,9})$", "`%3` written as `%253`, or `3`")
-    session = _path_parameter("session_id", "^[!-~]{1,128}$", "As Claude Code gives it")
+    pane = _path_parameter("pane_id", "^[0-9]{1,9}$", "`3` for `%3`; `%253`, which is `%3` encoded, is taken too")
+    session = _path_parameter("session_id", _SESSION_ID, "As Claude Code gives it")
     unknown = (ErrorCode.NOT_FOUND,)
     return {
         "/health": {

@@ -1,6 +1,8 @@
 """Start core: settings to objects, in the design's order; the database ends last."""
 
-from services.bus import Bus, Publisher, Server
+from contextlib import closing
+
+from services.bus import AddressTakenError, Bus, Publisher, Server
 from services.contract import codec
 from services.contract.settings import Settings
 from services.core.lock import CoreLock
@@ -14,20 +16,30 @@ from services.process.spool import Spool
 def run(settings: Settings) -> None:
     """Serve until asked to stop."""
     stop = StopSignal()
-    locks = (CoreLock(settings.data_dir), CoreLock(settings.runtime_dir))
+    folders = dict.fromkeys((settings.data_dir.resolve(), settings.runtime_dir.resolve()))
+    locks = [CoreLock(folder) for folder in folders]
     try:
         store = Store(settings.database, now_ms())
     except (NewerDatabaseError, StoreError) as exc:
         raise CannotStartError(str(exc)) from exc
+    with closing(store), Bus() as bus:
+        make_core(settings, store, bus).run(stop)
+    for lock in locks:
+        lock.release()
+
+
+def make_core(settings: Settings, store: Store, bus: Bus) -> Core:
+    """Core with its state restored; what is asked of it meanwhile waits.
+
+    Raises:
+        CannotStartError: its address is taken, or the database cannot be read.
+    """
     try:
-        with Bus() as bus:
-            server = Server(bus, settings.requests_address)
-            publisher = Publisher(bus, settings.updates_address, codec.WELCOME)
-            Core(store, Spool(settings.spool_dir), server, publisher, settings.retention_days).run(stop)
-    finally:
-        store.close()
-        for lock in locks:
-            lock.release()
+        server = Server(bus, settings.requests_address)
+        publisher = Publisher(bus, settings.updates_address, codec.WELCOME)
+        return Core(store, Spool(settings.spool_dir), server, publisher, settings.retention_days)
+    except (AddressTakenError, StoreError) as exc:
+        raise CannotStartError(str(exc)) from exc
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What core answers to reads: the `data` of an HTTP answer, encoded once."""
 
+from typing import Protocol
+
 import msgspec
 from msgspec import Struct
 
@@ -16,12 +18,22 @@ from services.contract.answers import (
     WindowWithPanes,
 )
 from services.contract.errors import ErrorCode, QuestmuxError
+from services.contract.events import NewEvent
 from services.contract.requests import GetEvents, GetPanes, GetSessions, Listing
 from services.core.state import State, kept_event
-from services.core.store import Store
 
 WHOLE: int = 2**62
 """No limit on a payload."""
+MAX_PAGE: int = 1_000
+"""A page of the log holds at most so many events."""
+
+
+class Log(Protocol):
+    """What pages are read from; `Store` is one."""
+
+    def events_after(self, seq: int, limit: int) -> list[tuple[int, NewEvent]]:
+        """A page, oldest first; empty only at the end."""
+        ...
 
 
 def windows(state: State) -> Listing:
@@ -70,15 +82,15 @@ def sessions(state: State, request: GetSessions) -> Listing:
     return _listing(SessionData(session=session))
 
 
-def events(store: Store, request: GetEvents) -> Listing:
+def events(log: Log, request: GetEvents) -> Listing:
     """A page of the log."""
-    page = store.events_after(request.after, request.limit + 1)
-    shown = page[: request.limit]
+    page = log.events_after(request.after, min(max(request.limit, 1), MAX_PAGE))
+    next_after = page[-1][0] if page else request.after
     return _listing(
         EventsData(
-            events=tuple(kept_event(seq, event, WHOLE) for seq, event in shown),
-            next_after=shown[-1][0] if shown else request.after,
-            has_more=len(page) > request.limit,
+            events=tuple(kept_event(seq, event, WHOLE) for seq, event in page),
+            next_after=next_after,
+            has_more=bool(log.events_after(next_after, 1)),
         )
     )
 

@@ -5,13 +5,13 @@ is pending it waits, so a parallel tool that goes on does not hide an open dialo
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from services.contract.entities import Ask, Evidence, Status, StatusName, WaitingFor
+from services.contract.entities import StatusName, WaitingFor
 from services.core.facts import Fact
+from services.core.turn import Call, Pending, Phase, Turn, condition, name_of
 
 PARALLEL_MS: Final = 1_000
 """Calls of one batch announce themselves together. A call this much later means that an earlier dialog is settled."""
@@ -19,84 +19,6 @@ LATE_MS: Final = 2_000
 """Without the sender's clock a SessionStart may come after its prompt, a Stop after its SessionEnd, by this much."""
 HELD: Final = 64
 """Calls, subagents and dialogs remembered; also finished calls, whose late PreToolUse does not open a turn again."""
-
-
-class Phase(StrEnum):
-    """Where a session is in its turns."""
-
-    NEW = "new"
-    OPEN = "open"
-    IDLE = "idle"
-    ERROR = "error"
-    ENDED = "ended"
-
-
-class Pending(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that waits for a person."""
-
-    key: str
-    at: int
-    waiting_for: WaitingFor
-    rule: str
-    event_id: str
-    source: str
-    agent_id: str | None = None
-    tool_use_id: str | None = None
-    asks: Ask | None = None
-
-
-class Call(Struct, frozen=True, kw_only=True):
-    """A tool call of the main thread that runs."""
-
-    id: str
-    tool_name: str
-
-
-class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Everything about a session that depends on the order of its facts."""
-
-    phase: Phase = Phase.NEW
-    pending: tuple[Pending, ...] = ()
-    calls: tuple[Call, ...] = ()
-    done: tuple[str, ...] = ()
-    agents: tuple[str, ...] = ()
-    since: int = 0
-    rule: str = ""
-    rule_at: int = 0
-    rule_event_id: str = ""
-    rule_source: str = "hook"
-    unseen: bool = False
-    error: str | None = None
-    background_tasks: int = 0
-    cwd: str | None = None
-    model: str | None = None
-    permission_mode: str | None = None
-    prompt: str | None = None
-    last_message: str | None = None
-    pane_id: str | None = None
-    tmux_pid: int | None = None
-    is_pane_closed: bool = False
-    """tmux closed the pane, and no event has named one since."""
-
-
-def status_of(turn: Turn) -> Status:
-    """The status that a turn's state means."""
-    dialog = _dialog(turn)
-    return Status(
-        name=_name(turn),
-        since=turn.since,
-        waiting_for=None if dialog is None else dialog.waiting_for,
-        unseen=turn.unseen,
-        error=turn.error,
-        background_tasks=turn.background_tasks,
-        evidence=_evidence(turn, dialog),
-    )
-
-
-def asked(turn: Turn) -> Ask | None:
-    """What a waiting turn asks."""
-    dialog = _dialog(turn)
-    return None if dialog is None else dialog.asks
 
 
 def fold(turn: Turn, fact: Fact) -> Turn:
@@ -109,8 +31,8 @@ def fold(turn: Turn, fact: Fact) -> Turn:
     changed = rule(after, fact)
     if changed is after:
         return after
-    moved = _condition(turn) != _condition(changed)
-    if not moved and _name(changed) is not StatusName.WORKING:
+    moved = condition(turn) != condition(changed)
+    if not moved and name_of(changed) is not StatusName.WORKING:
         return changed  # A late fact of a closed turn is not why it is closed, nor a parallel tool why one waits.
     return structs.replace(
         changed,
@@ -120,38 +42,6 @@ def fold(turn: Turn, fact: Fact) -> Turn:
         rule_event_id=fact.event_id,
         rule_source=fact.source,
     )
-
-
-def _dialog(turn: Turn) -> Pending | None:
-    """The first thing that waits for a person."""
-    return turn.pending[0] if turn.pending and turn.phase is not Phase.ENDED else None
-
-
-def _evidence(turn: Turn, dialog: Pending | None) -> Evidence | None:
-    if dialog is not None:
-        return Evidence(source=dialog.source, rule=dialog.rule, at=dialog.at, event_id=dialog.event_id)
-    if not turn.rule:
-        return None
-    return Evidence(source=turn.rule_source, rule=turn.rule, at=turn.rule_at, event_id=turn.rule_event_id)
-
-
-def _name(turn: Turn) -> StatusName:
-    return _NAMES[turn.phase] if _dialog(turn) is None else StatusName.WAITING
-
-
-_NAMES: Final = {
-    Phase.NEW: StatusName.UNKNOWN,
-    Phase.OPEN: StatusName.WORKING,
-    Phase.IDLE: StatusName.IDLE,
-    Phase.ERROR: StatusName.ERROR,
-    Phase.ENDED: StatusName.ENDED,
-}
-
-
-def _condition(turn: Turn) -> tuple[object, ...]:
-    """What a person would tell apart: the status, and of a dialog which one."""
-    dialog = _dialog(turn)
-    return (_name(turn), None if dialog is None else (dialog.key, dialog.agent_id, dialog.waiting_for))
 
 
 def _facts_only(turn: Turn, fact: Fact) -> Turn:
@@ -173,7 +63,7 @@ def _facts_only(turn: Turn, fact: Fact) -> Turn:
 def _opened(turn: Turn) -> Turn:
     if turn.phase is Phase.OPEN:
         return turn
-    return structs.replace(turn, phase=Phase.OPEN, pending=(), calls=(), unseen=False, error=None, background_tasks=0)
+    return structs.replace(turn, phase=Phase.OPEN, calls=(), unseen=False, error=None, background_tasks=0)
 
 
 def _closed(turn: Turn, phase: Phase, *, error: str | None = None, unseen: bool = False, tasks: int = 0) -> Turn:
@@ -182,10 +72,10 @@ def _closed(turn: Turn, phase: Phase, *, error: str | None = None, unseen: bool 
 
 def _session_start(turn: Turn, fact: Fact) -> Turn:
     # Late, doubled and phantom SessionStarts are common: within a turn only a resume says that the process is new.
-    is_resume = fact.kind == "resume"
-    if fact.kind == "compact" or (turn.phase is Phase.OPEN and not is_resume):
+    is_resume, is_late = fact.kind == "resume", fact.at - turn.since <= LATE_MS
+    if fact.kind == "compact" or (turn.phase is Phase.OPEN and (is_late or not is_resume)):
         return turn
-    if turn.phase is Phase.OPEN and turn.rule == "UserPromptSubmit" and fact.at - turn.rule_at <= LATE_MS:
+    if turn.phase is Phase.ENDED and is_late and not is_resume:
         return turn
     if turn.phase is Phase.IDLE:
         return structs.replace(turn, pending=(), agents=(), background_tasks=0) if is_resume else turn
@@ -267,7 +157,8 @@ def _notice(turn: Turn, fact: Fact) -> Turn:
         return _elicited(turn, fact)
     if fact.kind == "idle_prompt":
         # It comes from the empty input line: whatever was open before is over, by an Esc that no event told of.
-        return _closed(turn, Phase.IDLE, unseen=True) if turn.phase in {Phase.NEW, Phase.OPEN} else turn
+        is_news = turn.phase in {Phase.NEW, Phase.OPEN}
+        return _closed(turn, Phase.IDLE, unseen=True) if is_news else structs.replace(turn, pending=())
     waiting_for = _NOTICES.get(fact.kind or "")
     if waiting_for is None or turn.phase not in {Phase.NEW, Phase.OPEN} or turn.pending:
         return turn
@@ -315,6 +206,8 @@ def _answered(turn: Turn, pending: tuple[Pending, ...]) -> Turn:
 def _asking(turn: Turn, fact: Fact, key: str, waiting_for: WaitingFor) -> Turn:
     """A dialog opens. A subagent's makes its session wait, and opens no turn in it."""
     opened = _opened(turn) if fact.agent_id is None else turn
+    if opened.phase is Phase.ENDED:
+        return turn
     others = tuple(p for p in opened.pending if p.key != _NOTICE)
     return structs.replace(opened, pending=_with(others, _pending(fact, key, waiting_for)))
 

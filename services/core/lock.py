@@ -15,11 +15,12 @@ class CoreLock:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
+        except BlockingIOError as exc:
             holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
             os.close(self._descriptor)
             raise CannotStartError(
-                f"another core (pid {holder}) works on {folder}; stop it, or set QUESTMUX_DATA_DIR"
+                f"another core (pid {holder}) works on {folder}; stop it, "
+                "or give this one its own QUESTMUX_DATA_DIR and QUESTMUX_RUNTIME_DIR"
             ) from exc
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())

@@ -57,7 +57,14 @@ def apply_change(before: TmuxState, change: TmuxChange) -> TmuxState:
     panes = {pane_id: pane for pane_id, pane in before.panes.items() if pane_id not in closed}
     panes |= {pane.id: pane for pane in (*change.changed, *change.opened)}
     windows = before.windows if change.windows is None else change.windows
-    return TmuxState(server=change.server, windows=windows, panes=panes)
+    places = {window.id: place for place, window in enumerate(windows)}
+    in_order = sorted(panes.values(), key=lambda pane: (places.get(pane.window_id, len(places)), pane.index))
+    return TmuxState(server=change.server, windows=windows, panes={pane.id: pane for pane in in_order})
+
+
+def has_moved(before: SeenPane | None, after: SeenPane) -> bool:
+    """Whether a pane is elsewhere in the layout: its window's list of panes is another one then."""
+    return before is None or (before.window_id, before.index) != (after.window_id, after.index)
 
 
 def refreshed(report: ReportTmux) -> TmuxState:

@@ -35,7 +35,7 @@ class Peers:
                     pid=beat.pid,
                     alive=age <= OVERDUE_BEATS * beat.interval_s * 1000,
                     age_ms=age,
-                    lag=None if beat.applied_seq is None else top_seq - beat.applied_seq,
+                    lag=None if beat.applied_seq is None else max(0, top_seq - beat.applied_seq),
                     figures=beat.figures,
                 )
             )

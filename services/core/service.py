@@ -3,11 +3,14 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Final, assert_never
 
 from services.bus import Incoming, Publisher, Server, wait_readable
 from services.contract.answers import CoreHealth
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
+from services.contract.events import NewEvent
 from services.contract.requests import (
     Appended,
     AppendEvents,
@@ -81,6 +84,7 @@ class Core:
         self._retention_ms = retention_days * DAY_MS
         self._keeper = Keeper(store)
         self._peers = Peers()
+        self._stop: StopSignal | None = None
         self._publisher = publisher
         self._stream = Stream(new_epoch(), publisher.publish)
         self._started = time.monotonic()
@@ -96,6 +100,7 @@ class Core:
 
     def run(self, stop: StopSignal) -> None:
         """Serve until asked to stop; then write the state down."""
+        self._stop = stop
         self.drain_spool()
         logger.info("core ready", extra={"epoch": self._stream.epoch, "event_seq": self._keeper.seq})
         while not stop.is_set:
@@ -112,7 +117,9 @@ class Core:
         if writes:
             self._write(writes)
         for one in incoming:
-            if not isinstance(one.request, _Write):
+            if isinstance(one.request, DrainSpool):
+                self._drain(one)
+            elif not isinstance(one.request, _Write):
                 self._answer(one)
 
     # Writes: one transaction for all that has arrived.
@@ -123,9 +130,8 @@ class Core:
                 replies = [(one, self._keep(request)) for one, request in writes]
         except StoreError as exc:
             # The state is ahead of the disk now: only a new start makes them one again.
-            problem = Problem(code=ErrorCode.CORE_UNAVAILABLE, message=f"not kept: {exc}")
             for one, _ in writes:
-                self._server.fail(one, problem)
+                self._server.fail(one, _not_kept(exc))
             raise
         for one, reply in replies:
             self._server.reply(one, reply)
@@ -140,23 +146,23 @@ class Core:
     def _keep(self, request: _Write) -> Reply:
         match request:
             case AppendEvents():
-                return Appended(seqs=self._append(request))
+                return Appended(seqs=self._append(request.events))
             case ReportTmux():
                 payload = self._keeper.state.tmux_change(request)
                 if payload is not None:
-                    self._keeper.append([new_tmux_event(new_id(request.at), request.at, payload)])
+                    self._keeper.append([new_tmux_event(new_id(), request.at, payload)], now_ms())
                 return Taken(epoch=self._stream.epoch)
             case _:
                 assert_never(request)
 
-    def _append(self, request: AppendEvents) -> tuple[int, ...]:
-        before = self._keeper.seq
-        seqs = self._keeper.append(request.events)
+    def _append(self, events: Sequence[NewEvent]) -> tuple[int, ...]:
+        now, before = now_ms(), self._keeper.seq
+        seqs = self._keeper.append(events, now)
         new = self._keeper.seq - before
         self._counts["events_total"] += new
         self._counts["repeats_total"] += len(seqs) - new
         if new:
-            self._last_event_at = now_ms()
+            self._last_event_at = now
         return seqs
 
     def _publish(self) -> None:
@@ -164,19 +170,38 @@ class Core:
 
     def drain_spool(self) -> int:
         """Take what waits on disk into the log, in its order; how many events."""
-        count = 0
-        for path in self._spool.take():
-            events = list(self._spool.read(path))
-            for start in range(0, len(events), SPOOL_CHUNK):
-                with self._store.transaction():
-                    self._append(AppendEvents(events=tuple(events[start : start + SPOOL_CHUNK])))
-                self._publish()
-            self._spool.delete(path)
-            count += len(events)
+        count = sum(self._take_in(path) for path in self._spool.take())
         self._counts["spooled_total"] += count
         if count:
             logger.info("spool taken in", extra={"events": count})
         return count
+
+    def _take_in(self, path: Path) -> int:
+        """A file that a stop cuts short is read again by the next start, which knows the ids it has."""
+        count = 0
+        events = self._spool.read(path)
+        while not self._is_stopping():
+            chunk = tuple(islice(events, SPOOL_CHUNK))
+            if not chunk:
+                self._spool.delete(path)
+                break
+            with self._store.transaction():
+                self._append(chunk)
+            self._publish()
+            self._look_at_wal()
+            count += len(chunk)
+        return count
+
+    def _is_stopping(self) -> bool:
+        return self._stop is not None and self._stop.is_set
+
+    def _drain(self, one: Incoming) -> None:
+        try:
+            count = self.drain_spool()
+        except StoreError as exc:
+            self._server.fail(one, _not_kept(exc))
+            raise
+        self._server.reply(one, SpoolDrained(events=count))
 
     # Reads.
 
@@ -193,14 +218,12 @@ class Core:
         else:
             self._server.reply(one, reply)
 
-    def _read(self, one: Incoming) -> Reply:  # noqa: C901, PLR0911 - one line for each request
+    def _read(self, one: Incoming) -> Reply:  # noqa: PLR0911 - one line for each request
         state = self._keeper.state
         match one.request:
             case Beat():
                 self._peers.take(one.request, now_ms())
                 return Taken(epoch=self._stream.epoch)
-            case DrainSpool():
-                return SpoolDrained(events=self.drain_spool())
             case GetSnapshot():
                 return Snapshot(
                     epoch=self._stream.epoch,
@@ -221,8 +244,8 @@ class Core:
                 return answers.events(self._store, one.request)
             case GetHealth():
                 return self._health()
-            case AppendEvents() | ReportTmux():
-                raise AssertionError("writes go through _write")
+            case AppendEvents() | ReportTmux() | DrainSpool():
+                raise AssertionError("what writes does not come here")
             case _:
                 assert_never(one.request)
 
@@ -277,6 +300,10 @@ class Core:
     def _retain(self) -> float | None:
         now = now_ms()
         return FOLD_PAUSE_S if self._keeper.fold_old(now - self._retention_ms, now) else None
+
+
+def _not_kept(exc: StoreError) -> Problem:
+    return Problem(code=ErrorCode.CORE_UNAVAILABLE, message=f"not kept: {exc}")
 
 
 def new_epoch() -> str:

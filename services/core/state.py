@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, field
 
-from services.contract.entities import KeptEvent, Pane, Session, StatusName, Window, XpAward
+from services.contract.entities import KeptEvent, Pane, Session, Status, StatusName, Window, XpAward
 from services.contract.events import NewEvent, Source
 from services.contract.requests import ReportTmux, SeenPane
 from services.contract.updates import (
@@ -24,9 +24,9 @@ from services.contract.updates import (
     XpGain,
 )
 from services.core.facts import Fact, fact_of
-from services.core.lifecycle import asked, status_of
-from services.core.panes import REPORT, TmuxChange, TmuxState, apply_change, change_between, refreshed
+from services.core.panes import REPORT, TmuxChange, TmuxState, apply_change, change_between, has_moved, refreshed
 from services.core.timeline import Timeline
+from services.core.turn import Turn, asked, status_of
 from services.core.xp import award_of
 
 EVENT_PAYLOAD_BYTES: Final = 4_096
@@ -54,7 +54,7 @@ class SessionState(Struct, kw_only=True):
 
 
 class Dump(Struct, kw_only=True):
-    """The state as a checkpoint keeps it."""
+    """The state as a checkpoint keeps it: all that follows from the log, and nothing else."""
 
     sessions: dict[str, SessionState] = {}
     tmux: TmuxState = TmuxState()
@@ -67,13 +67,14 @@ class State:
         kept = Dump() if dump is None else dump
         self._sessions = dict(kept.sessions)
         self._tmux = kept.tmux
+        self._seen = kept.tmux  # With what the log leaves out.
         self._in_pane: dict[str, set[str]] = {}
         for session_id, session in self._sessions.items():
             self._index(session_id, None, session.timeline.turn.pane_id)
-        self._changed_sessions: dict[str, StatusName] = {}
+        self._changed_sessions: dict[str, Status] = {}
         self._changed_panes: set[str] = set()
         self._windows_changed = False
-        self._removed: list[Message] = []
+        self._removed: dict[tuple[str, str], Message] = {}
         self._happened: list[Message] = []
 
     def dump(self) -> Dump:
@@ -98,11 +99,13 @@ class State:
         if event.session_id is None:
             return None
         fact = fact_of(event)
-        session = self._session(event.session_id, event.at)
+        session = self._session(event.session_id, fact.at)
         session.events += 1
-        session.started_at = min(session.started_at, event.at)
-        session.last_event_at = max(session.last_event_at, event.at)
+        started_at, session.started_at = session.started_at, min(session.started_at, fact.at)
+        session.last_event_at = max(session.last_event_at, fact.at)
         self._add_fact(event.session_id, session, fact)
+        if started_at != session.started_at and session.timeline.turn.pane_id is not None:
+            self._changed_panes.add(session.timeline.turn.pane_id)  # It may have lost its pane to a later one.
         award = award_of(seq, event, fact)
         if award is None or not is_first(award.key, seq):
             return None
@@ -120,26 +123,29 @@ class State:
 
     def _add_fact(self, session_id: str, session: SessionState, fact: Fact) -> None:
         before = session.timeline.turn
-        self._changed_sessions.setdefault(session_id, status_of(before).name)
+        self._changed_sessions.setdefault(session_id, status_of(before))
         if not session.timeline.add(fact):
             session.late_events += 1
             return
         after = session.timeline.turn
         if before.pane_id != after.pane_id:
             self._index(session_id, before.pane_id, after.pane_id)
-        self._changed_panes |= {pane_id for pane_id in (before.pane_id, after.pane_id) if pane_id is not None}
+        if _in_view(before) != _in_view(after):
+            self._changed_panes |= {pane_id for pane_id in (before.pane_id, after.pane_id) if pane_id is not None}
 
     def _apply_tmux(self, event: NewEvent) -> None:
         change = msgspec.json.decode(event.payload, type=TmuxChange)
         for pane_id in change.closed:
             self._close_pane(pane_id, event)
+        self._windows_changed |= bool(change.windows is not None or change.closed or change.opened)
+        self._windows_changed |= any(has_moved(self._tmux.panes.get(pane.id), pane) for pane in change.changed)
         self._tmux = apply_change(self._tmux, change)
+        self._seen = apply_change(self._seen, change)
         self._changed_panes |= {pane.id for pane in (*change.opened, *change.changed)}
-        self._windows_changed |= change.windows is not None or bool(change.closed or change.opened)
 
     def _close_pane(self, pane_id: str, event: NewEvent) -> None:
         pane = self._tmux.panes.get(pane_id)
-        self._removed.append(PaneRemoved(pane_id=pane_id))
+        self._removed["pane", pane_id] = PaneRemoved(pane_id=pane_id)
         if pane is None:
             return
         fact = Fact(at=event.at, event_id=event.id, name="PaneClosed", source=event.source)
@@ -152,10 +158,13 @@ class State:
             is_over = status_of(session.timeline.turn).name is StatusName.ENDED
             if now - session.last_event_at < (ENDED_KEPT_MS if is_over else SILENT_KEPT_MS):
                 continue
-            self._index(session_id, session.timeline.turn.pane_id, None)
+            pane_id = session.timeline.turn.pane_id
+            if pane_id is not None:
+                self._index(session_id, pane_id, None)
+                self._changed_panes.add(pane_id)
             del self._sessions[session_id]
             self._changed_sessions.pop(session_id, None)
-            self._removed.append(SessionRemoved(session_id=session_id))
+            self._removed["session", session_id] = SessionRemoved(session_id=session_id)
 
     # In: what a poller sees.
 
@@ -166,11 +175,11 @@ class State:
 
     def refresh(self, report: ReportTmux) -> None:
         """Take what a report shows beyond its event: titles, commands, sizes, processes."""
-        before, self._tmux = self._tmux, refreshed(report)
+        before, self._seen = self._seen, refreshed(report)
         self._changed_panes |= {
-            pane_id for pane_id, pane in self._tmux.panes.items() if before.panes.get(pane_id) != pane
+            pane_id for pane_id, pane in self._seen.panes.items() if before.panes.get(pane_id) != pane
         }
-        self._windows_changed |= before.windows != self._tmux.windows
+        self._windows_changed |= before.windows != self._seen.windows
 
     # Out: updates.
 
@@ -179,7 +188,7 @@ class State:
         messages: list[Message] = []
         if self._windows_changed:
             messages.append(Windows(windows=self.windows()))
-        messages += self._removed
+        messages += self._removed.values()
         messages += [PaneUpdate(pane=p) for i in sorted(self._changed_panes) if (p := self.pane(i)) is not None]
         for session_id, before in self._changed_sessions.items():
             session = self.session(session_id)
@@ -203,7 +212,7 @@ class State:
     def windows(self) -> tuple[Window, ...]:
         """All windows, in tmux's order."""
         ids: dict[str, list[str]] = {}
-        for pane in self._tmux.panes.values():
+        for pane in self._seen.panes.values():
             ids.setdefault(pane.window_id, []).append(pane.id)
         return tuple(
             Window(
@@ -216,16 +225,16 @@ class State:
                 layout=seen.layout,
                 pane_ids=tuple(ids.get(seen.id, ())),
             )
-            for seen in self._tmux.windows
+            for seen in self._seen.windows
         )
 
     def panes(self) -> tuple[Pane, ...]:
         """All panes, in tmux's order."""
-        return tuple(self._pane(seen) for seen in self._tmux.panes.values())
+        return tuple(self._pane(seen) for seen in self._seen.panes.values())
 
     def pane(self, pane_id: str) -> Pane | None:
         """One pane that tmux shows."""
-        seen = self._tmux.panes.get(pane_id)
+        seen = self._seen.panes.get(pane_id)
         return None if seen is None else self._pane(seen)
 
     def sessions(self) -> tuple[Session, ...]:
@@ -294,7 +303,7 @@ class State:
         turn = self._sessions[session_id].timeline.turn
         server = self._tmux.server
         is_other_server = turn.tmux_pid is not None and server is not None and turn.tmux_pid != server.pid
-        return turn.pane_id == pane_id and not is_other_server
+        return turn.pane_id == pane_id and not turn.is_pane_closed and not is_other_server
 
     def _index(self, session_id: str, before: str | None, after: str | None) -> None:
         if before is not None:
@@ -323,9 +332,15 @@ def new_tmux_event(event_id: str, at: int, payload: bytes) -> NewEvent:
     return NewEvent(id=event_id, name=REPORT, received_at=at, payload=payload, source=Source.TMUX)
 
 
-def _attention(before: StatusName, session: Session) -> list[Message]:
+def _in_view(turn: Turn) -> tuple[object, ...]:
+    """What a pane shows of its session, and what binds the two."""
+    return (status_of(turn), turn.pane_id, turn.tmux_pid, turn.is_pane_closed)
+
+
+def _attention(before: Status, session: Session) -> list[Message]:
+    """What a person is told: also of a turn that began and ended within one batch."""
     status = session.status
-    if before == status.name:
+    if (before.name, before.since) == (status.name, status.since):
         return []
     match status.name:
         case StatusName.WAITING:

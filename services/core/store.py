@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,8 @@ LATEST: Final = "latest"
 """The checkpoint that a start begins from."""
 BASE: Final = "base"
 """The checkpoint that a rebuild begins from: retention has folded older events into it."""
+PAGE_BYTES: Final = 8 * 1024 * 1024
+"""A page of the log ends with the event that passes this; so payloads of a megabyte each do not fill the memory."""
 
 _EVENT_COLUMNS: Final = "seq, id, name, source, session_id, pane_id, tmux, received_at, sent_at, payload"
 
@@ -46,8 +48,11 @@ class Store:
 
     def __init__(self, path: Path, now_ms: int) -> None:
         self._path = path
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
-        path.chmod(0o600)
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+            path.chmod(0o600)
+        except (sqlite3.Error, OSError) as exc:
+            raise StoreError(f"{path} cannot be used: {exc}") from exc
         self._db = Database(connection)
         self._connection = connection
         try:
@@ -69,7 +74,8 @@ class Store:
         ):
             self._connection.execute(f"PRAGMA {pragma}")
         known = {migration.name for migration in MIGRATIONS.applied(self._db)}
-        ours = {migration.name for migration in MIGRATIONS.pending(Database(memory=True))}
+        with closing(Database(memory=True)) as empty:
+            ours = {migration.name for migration in MIGRATIONS.pending(empty)}
         if known - ours:
             raise NewerDatabaseError(
                 f"{self._path} was written by a newer Questmux (it has {min(known - ours)}): update this one"
@@ -80,9 +86,8 @@ class Store:
 
     def _back_up(self, now_ms: int) -> None:
         target = self._path.with_name(f"{self._path.name}.before-migration-{now_ms}")
-        with sqlite3.connect(target) as copy:
+        with closing(sqlite3.connect(target)) as copy:
             self._connection.backup(copy)
-        copy.close()
         target.chmod(0o600)
 
     @contextmanager
@@ -102,10 +107,10 @@ class Store:
 
     def last_seq(self) -> int:
         """The highest seq ever given; it is not given again after retention."""
-        row = self._connection.execute(
+        query = (
             "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM checkpoints), 0))"
-        ).fetchone()
-        return int(row[0])
+        )
+        return next(int(str(row[0])) for row in self._rows(query))
 
     def seqs_of(self, ids: Sequence[str]) -> dict[str, int]:
         """Which of these ids are known, with their seq."""
@@ -114,7 +119,7 @@ class Store:
             some = ids[start : start + LOOKUP_IDS]
             marks = ",".join("?" * len(some))
             query = f"SELECT id, seq FROM event_ids WHERE id IN ({marks})"  # noqa: S608 - only question marks
-            found.update(self._connection.execute(query, some).fetchall())
+            found.update((str(row[0]), int(str(row[1]))) for row in self._rows(query, some))
         return found
 
     def append(self, events: Sequence[tuple[int, NewEvent]]) -> None:
@@ -142,24 +147,17 @@ class Store:
         )
 
     def events_after(self, seq: int, limit: int) -> list[tuple[int, NewEvent]]:
-        """A page of the log, oldest first."""
-        rows = self._connection.execute(
-            f"SELECT {_EVENT_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608 - a constant
-            (seq, limit),
-        ).fetchall()
-        return [(row[0], _event(row)) for row in rows]
-
-    def last_seq_before(self, received_at: int, after: int, limit: int) -> int:
-        """The last seq of at most `limit` events at the log's beginning that are older than a time; else `after`."""
-        rows = self._connection.execute(
-            "SELECT seq, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
-        ).fetchall()
-        last = after
-        for seq, at in rows:
-            if at >= received_at:
+        """A page of the log, oldest first; it may end before its limit, but it is empty only at the log's end."""
+        query = f"SELECT {_EVENT_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - a constant
+        page: list[tuple[int, NewEvent]] = []
+        size = 0
+        for row in self._rows(query, (seq, limit)):
+            event = _event(row)
+            page.append((int(str(row[0])), event))
+            size += len(event.payload)
+            if size > PAGE_BYTES:
                 break
-            last = seq
-        return last
+        return page
 
     def delete_events_to(self, seq: int) -> None:
         """Let go of events up to a seq; their ids and awards stay."""
@@ -169,8 +167,7 @@ class Store:
 
     def is_first_award(self, key: str, seq: int) -> bool:
         """Whether nobody had this award before the event `seq`."""
-        row = self._connection.execute("SELECT seq FROM xp_ledger WHERE key = ?", (key,)).fetchone()
-        return row is None or row[0] == seq
+        return all(row[0] == seq for row in self._rows("SELECT seq FROM xp_ledger WHERE key = ?", (key,)))
 
     def add_award(self, award: XpAward) -> None:
         """Write an award into the ledger; a replay of the log writes it again, to no effect."""
@@ -183,8 +180,8 @@ class Store:
 
     def checkpoint(self, kind: str) -> Checkpoint | None:
         """A checkpoint, if there is one."""
-        row = self._connection.execute("SELECT seq, state FROM checkpoints WHERE kind = ?", (kind,)).fetchone()
-        return None if row is None else Checkpoint(seq=row[0], state=row[1])
+        rows = self._rows("SELECT seq, state FROM checkpoints WHERE kind = ?", (kind,))
+        return next((Checkpoint(seq=int(str(seq)), state=_bytes(state)) for seq, state in rows), None)
 
     def put_checkpoint(self, kind: str, checkpoint: Checkpoint, now_ms: int) -> None:
         """Replace a checkpoint."""
@@ -214,8 +211,28 @@ class Store:
 
     def close(self) -> None:
         """Close the file, its write-ahead log folded in."""
-        self.flush_wal(truncate=True)
-        self._connection.close()
+        try:
+            self.flush_wal(truncate=True)
+        finally:
+            self._connection.close()
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> Generator[Sequence[object]]:
+        """What a query finds.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        try:
+            with closing(self._connection.execute(query, values)) as cursor:
+                yield from cursor
+        except sqlite3.Error as exc:
+            raise StoreError(f"{self._path} cannot be read: {exc}") from exc
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise StoreError(f"a checkpoint that is no bytes but {type(value).__name__}")
+    return value
 
 
 def _text(payload: bytes) -> str:

@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import Struct, field
 
 from services.core.facts import Fact
-from services.core.lifecycle import Turn, fold
+from services.core.lifecycle import fold
+from services.core.turn import Turn
 
 WINDOW: Final = 64
 """Facts kept in order behind the newest; an event that comes later than that is counted, not applied."""

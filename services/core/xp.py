@@ -22,5 +22,5 @@ def award_of(seq: int, event: NewEvent, fact: Fact) -> XpAward | None:
         session_id=event.session_id,
         amount=TOOL_XP,
         reason=f"tool:{fact.tool_name or ''}",
-        at=event.at,
+        at=fact.at,
     )

@@ -15,6 +15,10 @@ BEAT_EVERY_S: Final = 2.0
 REQUEST_TIMEOUT_S: Final = 2.0
 MISSING_RETRY_S: Final = 3.0
 """How long to wait for a tmux that is not installed."""
+QUIET_LOOKS: Final = 8
+"""After this many looks that showed nothing new, tmux is quiet."""
+QUIET_S: Final = 0.6
+"""While it is quiet, looks are this far apart at least: half the CPU, and a new window is still seen within a second."""
 
 R = TypeVar("R", bound=Reply)
 logger = logging.getLogger(__name__)
@@ -52,6 +56,8 @@ class Poller:
         self._core_is_there = True
         self._tmux_trouble: str | None = None
         self._server_pid: int | None = None
+        self._last_view: View | None = None
+        self._same_looks = 0
         self.figures: dict[str, float] = dict.fromkeys(
             ("polls_total", "failures_total", "reports_total", "poll_seconds", "panes", "windows", "tmux_up"), 0.0
         )
@@ -111,7 +117,9 @@ class Poller:
         self.figures["poll_seconds"] = loop.time() - began_s
         self._note_trouble(None)
         self._note_view(view)
-        return view, 0.0
+        self._same_looks = self._same_looks + 1 if view == self._last_view else 0
+        self._last_view = view
+        return view, QUIET_S if self._same_looks >= QUIET_LOOKS else 0.0
 
     def _note_trouble(self, problem: str | None) -> None:
         """Log when trouble with tmux begins and ends, not for as long as it lasts."""

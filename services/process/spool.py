@@ -5,6 +5,7 @@ event never overtakes one that came earlier. Core takes it away whole, under the
 """
 
 import fcntl
+import logging
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,11 @@ from services.contract.spool import MAX_LINE_BYTES, SUFFIX, decode_line, encode_
 
 MAX_SPOOL_BYTES: Final = 512 * 1024 * 1024
 """The spool takes no more over this; the sender is told that its event was not kept."""
+NUMBER_DIGITS: Final = 9
+MAX_REJECTED_BYTES: Final = 16 * 1024 * 1024
+"""Rejected lines over this are only counted."""
+
+logger = logging.getLogger(__name__)
 
 
 class SpoolFullError(Exception):
@@ -50,8 +56,10 @@ class Spool:
         try:
             with self._locked():
                 is_new = not self._file.exists()
-                with self._file.open("ab") as file:
-                    start = file.tell()
+                with self._file.open("a+b") as file:
+                    start = file.seek(0, os.SEEK_END)
+                    if start and os.pread(file.fileno(), 1, start - 1) != b"\n":
+                        lines = b"\n" + lines  # After a line that a crash tore.
                     if start + len(lines) > MAX_SPOOL_BYTES:
                         raise SpoolFullError(f"the spool holds {start} bytes, its limit is {MAX_SPOOL_BYTES}")
                     self._write(file.fileno(), lines, start)
@@ -75,14 +83,26 @@ class Spool:
         """Take the waiting files out of the writers' reach, oldest first. Delete each once it is in the log."""
         with self._locked():
             if self._file.exists():
-                number = max((int(path.name.split(".")[0]) for path in self._taken_files()), default=0) + 1
-                self._file.rename(self._folder / f"{number:09d}{SUFFIX}.taken")
+                number = max((int(path.name[:NUMBER_DIGITS]) for path in self._taken_files()), default=0) + 1
+                self._file.rename(self._folder / f"{number:0{NUMBER_DIGITS}d}{SUFFIX}.taken")
                 self._sync_folder()
         return [*self._taken_files(), *self._hook_files()]
 
     def read(self, path: Path) -> Iterator[NewEvent]:
-        """The events of a taken file. A line that is none goes to the `rejected` file and is counted."""
-        with path.open("rb") as file:
+        """The events of a taken file. A line that is none goes to the `rejected` file and is counted.
+
+        A hook's file that cannot be read, as when another user's Claude Code left it, is put aside.
+        """
+        try:
+            file = path.open("rb")
+        except OSError:
+            if path not in self._hook_files():
+                raise
+            self.rejected_lines += 1
+            logger.exception("spool file put aside, it cannot be read", extra={"path": str(path)})
+            path.rename(path.with_name(f"{path.name}.unreadable"))
+            return
+        with file:
             while line := file.readline(MAX_LINE_BYTES):
                 try:
                     yield decode_line(line)
@@ -97,14 +117,15 @@ class Spool:
     def _reject(self, line: bytes) -> None:
         self.rejected_lines += 1
         with self._rejected.open("ab") as file:
-            file.write(line if line.endswith(b"\n") else line + b"\n")
+            if file.tell() + len(line) <= MAX_REJECTED_BYTES:
+                file.write(line if line.endswith(b"\n") else line + b"\n")
 
     def _waiting_files(self) -> list[Path]:
         own = [self._file] if self._file.exists() else []
         return [*own, *self._taken_files(), *self._hook_files()]
 
     def _taken_files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"*{SUFFIX}.taken"))
+        return sorted(self._folder.glob(f"{'[0-9]' * NUMBER_DIGITS}{SUFFIX}.taken"))
 
     def _hook_files(self) -> list[Path]:
         """Files that command hooks left, one each, complete once they have this name."""

@@ -21,7 +21,7 @@ class ApiProcess:
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
-        self.runtime_dir = Path(tempfile.mkdtemp(prefix="qm-", dir="/tmp"))  # noqa: S108 - a Unix socket's path is short
+        self.runtime_dir = Path(tempfile.mkdtemp(prefix="qm-", dir="/tmp"))
         self.port = free_port()
         self.settings = settings
         self.masters: list[subprocess.Popen[bytes]] = []

@@ -44,7 +44,7 @@ class Client:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        await self._app(scope_of(method, target, all_headers), receive, send)  # type: ignore[arg-type] # Falcon's own types
+        await self._app(scope_of(method, target, all_headers), receive, send)
         given = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
         answer = Answer(sent[0]["status"], given, b"".join(message.get("body", b"") for message in sent[1:]))
         if answer.status >= 400 and method != "HEAD":

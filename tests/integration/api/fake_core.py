@@ -54,12 +54,12 @@ class FakeCore:
                 self.batches.append(tuple(event.id for event in events))
                 return Appended(seqs=tuple(self._keep(event) for event in events))
             case DrainSpool():
-                events = [(path, list(self._spool.read(path))) for path in self._spool.take()]
-                for path, waiting in events:
+                files = [(path, list(self._spool.read(path))) for path in self._spool.take()]
+                for path, waiting in files:
                     for event in waiting:
                         self._keep(event)
                     self._spool.delete(path)
-                return SpoolDrained(events=sum(len(waiting) for _, waiting in events))
+                return SpoolDrained(events=sum(len(waiting) for _, waiting in files))
             case _:
                 if type(request) not in self.listings:
                     raise QuestmuxError(ErrorCode.NOT_FOUND, "there is no such thing")

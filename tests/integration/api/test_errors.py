@@ -60,6 +60,7 @@ async def test_a_made_up_method_is_a_bad_request(client: Client) -> None:
         "/api/panes/1/x",
         "/event/%2e%2e/x",
         "/%F0%9F%98%80",
+        "/%EF%BF%BD",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])

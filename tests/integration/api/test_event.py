@@ -111,7 +111,7 @@ def request_of(events: list[dict[str, Any]], headers: dict[str, str]) -> Request
         return event
 
     first = {"type": "http.request", "body": b"", "more_body": True}
-    return Request(create_scope("/event", "POST", headers=headers), receive, first_event=first)  # type: ignore[arg-type] # Falcon wants a callable of its own
+    return Request(create_scope("/event", "POST", headers=headers), receive, first_event=first)
 
 
 async def refusal(request: Request) -> ErrorCode:

@@ -26,7 +26,7 @@ CORE = {
 }
 
 
-def peer(instance: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+def peer(instance: str, **changes: Any) -> dict[str, Any]:
     return {"instance": instance, "pid": 7, "alive": True, "age_ms": 10, "lag": None, "figures": {}, **changes}
 
 

@@ -206,7 +206,7 @@ async def test_stop_keeps_what_is_under_way_and_what_waits(core: FakeCore, spool
 
     await intake.stop()
 
-    assert await asyncio.gather(first, second) == [None, None]
+    assert list(await asyncio.gather(first, second)) == [None, None]
     assert spooled(spool) == ["a", "b"]
 
 

@@ -149,10 +149,9 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
 
             assert api.master.wait(15) == 2
 
-        assert api.log.splitlines() == [
-            f"questmux api: cannot listen on 127.0.0.1 port {api.port}: another program has it; "
-            "QUESTMUX_API_HOST and QUESTMUX_API_PORT say where"
-        ]
+        [sentence] = api.log.splitlines()
+        assert sentence.startswith(f"questmux api: cannot listen on 127.0.0.1 port {api.port}: another program has it")
+        assert "QUESTMUX_API_PORT" in sentence
     finally:
         api.close()
 

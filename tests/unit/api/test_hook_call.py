@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.api.hook_call import LONG_TEXT_CHARS, MAX_DEPTH, read_hook_call, shortened
+from services.api.hook_call import LONG_TEXT_CHARS, MAX_DEPTH, Json, read_hook_call, shortened
 from services.contract.errors import ErrorCode, QuestmuxError
 from services.contract.events import EVENT_ID, HOOK_NAMES, MAX_KEPT_BYTES, NewEvent
 from services.contract.spool import decode_line, encode_line
@@ -185,7 +185,7 @@ def test_a_large_and_deep_payload_is_shortened() -> None:
     filler=st.sampled_from(["\x00" * 300_000, "ß" * 600_000, ["ab"] * 300_000, {str(n): n for n in range(100_000)}]),
 )
 @settings(max_examples=25, deadline=None)
-def test_shortened_is_under_the_limit_and_keeps_ids(payload: dict[str, Any], large: str, filler: object) -> None:
+def test_shortened_is_under_the_limit_and_keeps_ids(payload: dict[str, Any], large: str, filler: Json) -> None:
     kept = shortened({**payload, **IDS, large: filler})
 
     assert len(kept) <= MAX_KEPT_BYTES

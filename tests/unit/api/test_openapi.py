@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it ships none
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from services.api.openapi import document

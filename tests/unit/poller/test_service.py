@@ -7,7 +7,7 @@ import pytest
 from services.bus import UnavailableError
 from services.contract.entities import TmuxServer
 from services.contract.requests import Beat, Reply, ReportTmux, Request, Taken
-from services.poller.service import MISSING_RETRY_S, Poller
+from services.poller.service import MISSING_RETRY_S, QUIET_LOOKS, QUIET_S, Poller
 from services.poller.sight import NOTHING, View
 from services.poller.tmux import TmuxHungError, TmuxMissingError
 from tests.waiting import wait_until_async
@@ -142,6 +142,15 @@ async def test_without_tmux_tells_core_so_and_looks_seldom() -> None:
     parts.sight.shows = VIEW
     assert await parts.poller.poll() == 0
     assert len(parts.core.reports) == 2
+
+
+async def test_looks_less_often_while_nothing_changes_and_at_full_pace_after_a_change() -> None:
+    parts = Parts()
+    pauses = [await parts.poller.poll() for _ in range(QUIET_LOOKS + 2)]
+    parts.sight.shows = NOTHING
+
+    assert pauses == [0.0] * QUIET_LOOKS + [QUIET_S] * 2
+    assert await parts.poller.poll() == 0.0
 
 
 async def test_a_beat_carries_the_figures() -> None:

@@ -50,7 +50,7 @@ WAL_BYTES: Final = 16 * 1024 * 1024
 RETENTION_S: Final = 600.0
 FOLD_PAUSE_S: Final = 0.05
 """Between two turns of retention, so that it never delays an event by more than one turn."""
-SPOOL_LOOK_S: Final = 2.0
+SPOOL_LOOK_S: Final = 1.0
 SPOOL_CHUNK: Final = 500
 DAY_MS: Final = 24 * 3600 * 1000
 

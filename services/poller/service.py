@@ -18,7 +18,7 @@ MISSING_RETRY_S: Final = 3.0
 QUIET_LOOKS: Final = 8
 """After this many looks that showed nothing new, tmux is quiet."""
 QUIET_S: Final = 0.6
-"""While it is quiet, looks are this far apart at least: half the CPU, and a new window is still seen within a second."""
+"""While it is quiet, looks are this far apart: half the CPU, and a new window is still seen within a second."""
 
 R = TypeVar("R", bound=Reply)
 logger = logging.getLogger(__name__)

@@ -44,7 +44,7 @@ class Spool:
 
     def size_bytes(self) -> int:
         """What waits, in bytes."""
-        return sum(path.stat().st_size for path in self._waiting_files())
+        return sum(map(_size, self._waiting_files()))
 
     def append(self, events: Sequence[NewEvent]) -> None:
         """Put events on disk, in order; returns when they are there.
@@ -146,3 +146,10 @@ class Spool:
             yield
         finally:
             os.close(descriptor)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # Core was faster.
+        return 0

@@ -194,7 +194,7 @@ def test_an_address_that_cannot_be_bound_is_an_error(bus: Bus, address: str) -> 
 def test_waiting_ends_with_a_request_and_not_before(server: Server, peer: "zmq.Socket[bytes]") -> None:
     started = time.monotonic()
     wait_readable(server, [], 0.05)
-    assert time.monotonic() - started >= 0.05
+    assert time.monotonic() - started >= 0.045  # Two clocks are compared, and they tick apart.
 
     peer.send_multipart([VERSION, NUMBER, LATER, HEALTH])
     wait_readable(server, [], 60)

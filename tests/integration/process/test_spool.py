@@ -130,9 +130,10 @@ def test_a_full_disk_leaves_no_half_line(spool: Spool, monkeypatch: pytest.Monke
         budget -= written
         return written
 
-    with monkeypatch.context() as patch, pytest.raises(SpoolFullError, match="No space left"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "write", fill_up)
-        spool.append([event(2)])
+        with pytest.raises(SpoolFullError, match="No space left"):
+            spool.append([event(2)])
 
     spool.append([event(3)])
     assert taken(spool) == ["e1", "e3"]

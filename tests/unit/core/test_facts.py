@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,9 @@ def test_only_running_background_tasks_count() -> None:
     ],
 )
 def test_the_kind_is_the_field_of_that_event(name: str, field: str) -> None:
-    assert fact(name, **{"source": "x", "reason": "x", "trigger": "x", "error": "x", field: "this"}).kind == "this"
+    fields: dict[str, Any] = {"source": "x", "reason": "x", "trigger": "x", "error": "x", field: "this"}
+
+    assert fact(name, **fields).kind == "this"
 
 
 def test_a_tools_error_text_is_no_kind() -> None:

@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from services.contract.entities import StatusName, WaitingFor
 from services.contract.events import HOOK_NAMES
@@ -45,7 +46,7 @@ def denied(at: int) -> Fact:
 
 
 def in_agent(one: Fact, agent: str = "a1") -> Fact:
-    return lifecycle.structs.replace(one, agent_id=agent)
+    return structs.replace(one, agent_id=agent)
 
 
 OPEN_DIALOG = [prompt(1), bash("PreToolUse", 2), asking(3)]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from services.contract.entities import XpAward
@@ -6,7 +8,7 @@ from services.core.xp import TOOL_XP, award_of
 from tests.unit.core.making import hook
 
 
-def award(name: str, session: str | None = "s1", **payload: object) -> XpAward | None:
+def award(name: str, session: str | None = "s1", **payload: Any) -> XpAward | None:
     event = hook(name, 7, session=session, **payload)
     return award_of(3, event, fact_of(event))
 

@@ -1,0 +1,34 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from services.core.store import Store
+from tests.integration.core.running import RunningCore
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "questmux.db"
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens the file; what is left open at the end is closed."""
+    stores: list[Store] = []
+
+    def open_store(now_ms: int = 1) -> Store:
+        stores.append(Store(path, now_ms))
+        return stores[-1]
+
+    yield open_store
+    for store in stores:
+        store._connection.close()
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[RunningCore]:
+    """A core of its own, not started yet; ended at the end."""
+    running = RunningCore(tmp_path / "data")
+    yield running
+    running.close()

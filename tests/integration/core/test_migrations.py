@@ -1,0 +1,59 @@
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from services.core.migrations import MIGRATIONS
+from services.core.store import Store
+
+RELEASED = ["0001_event_log"]
+"""Every migration that a user's file may have had: append only."""
+
+
+@pytest.fixture
+def empty() -> Iterator[Database]:
+    with closing(Database(memory=True)) as database:
+        yield database
+
+
+def test_released_migrations_stay_as_they_are(empty: Database) -> None:
+    names = [migration.name for migration in MIGRATIONS.pending(empty)]
+
+    assert names == RELEASED
+    assert names == sorted(names)
+
+
+def test_a_fresh_file_gets_its_tables(empty: Database) -> None:
+    MIGRATIONS.apply(empty)
+
+    assert {"events", "event_ids", "xp_ledger", "checkpoints"} <= set(empty.table_names())
+
+
+def test_applying_again_changes_nothing(empty: Database) -> None:
+    MIGRATIONS.apply(empty)
+    before = empty.schema
+
+    MIGRATIONS.apply(empty)
+
+    assert empty.schema == before
+    assert MIGRATIONS.pending(empty) == []
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty: Database) -> None:
+    empty.conn.execute("CREATE TABLE checkpoints (kind TEXT)")
+
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        MIGRATIONS.apply(empty)
+
+    assert "events" not in empty.table_names()
+    assert [migration.name for migration in MIGRATIONS.pending(empty)] == RELEASED
+
+
+def test_columns_hold_only_what_they_are_for(opened: Callable[[], Store], path: Path) -> None:
+    opened()
+
+    with closing(sqlite3.connect(path)) as other, pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT"):
+        other.execute("INSERT INTO event_ids (id, seq) VALUES ('e', 'no number')")

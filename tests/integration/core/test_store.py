@@ -1,0 +1,264 @@
+import os
+import re
+import sqlite3
+import stat
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from services.contract.entities import XpAward
+from services.contract.events import NewEvent, Source
+from services.core import store as module
+from services.core.migrations import MIGRATIONS, event_log
+from services.core.store import BASE, LATEST, Checkpoint, NewerDatabaseError, Store, StoreError
+
+Open = Callable[[], Store]
+
+
+def event(number: int, payload: bytes = b"{}", *, received_at: int = 5) -> NewEvent:
+    return NewEvent(
+        id=f"e{number}",
+        name="Stop",
+        received_at=received_at,
+        payload=payload,
+        source=Source.HOOK,
+        session_id="s1",
+        pane_id="%1",
+        sent_at=4,
+        tmux="/run/t,1,0",
+    )
+
+
+def append(store: Store, *events: tuple[int, NewEvent]) -> None:
+    with store.transaction():
+        store.append(events)
+
+
+# The log.
+
+
+def test_events_come_back_as_they_were_kept(opened: Open) -> None:
+    bare = NewEvent(id="bare", name="X", received_at=1, payload=b"{}", source=Source.TMUX)
+    append(opened(), (1, event(1)), (2, bare))
+
+    assert opened().events_after(0, 10) == [(1, event(1)), (2, bare)]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"text":"é 漢字 🜚🤖 \U0010ffff"}'.encode(),
+        b'{"text":"\\u0000 \\ud83e\\udd16 \\n"}',
+        b'{ "spaces" :   1 }',
+        b'{"big":123456789012345678901234567890,"float":1.10}',
+        b"\x00 no JSON at all",
+    ],
+    ids=range(5),
+)
+def test_payloads_come_back_byte_for_byte(opened: Open, payload: bytes) -> None:
+    append(opened(), (1, event(1, payload)))
+
+    assert opened().events_after(0, 1)[0][1].payload == payload
+
+
+def test_a_known_id_has_its_first_seq_also_in_a_reopened_file(opened: Open) -> None:
+    append(opened(), *((seq, event(seq)) for seq in range(1, 1_201)))
+
+    ids = [f"e{number}" for number in range(600, 2_000)]
+
+    assert opened().seqs_of(ids) == {f"e{seq}": seq for seq in range(600, 1_201)}
+    assert opened().seqs_of([]) == {}
+
+
+def test_pages_follow_each_other(opened: Open) -> None:
+    store = opened()
+    append(store, *((seq, event(seq)) for seq in range(1, 6)))
+
+    assert [seq for seq, _ in store.events_after(0, 2)] == [1, 2]
+    assert [seq for seq, _ in store.events_after(2, 2)] == [3, 4]
+    assert [seq for seq, _ in store.events_after(4, 2)] == [5]
+    assert store.events_after(5, 2) == []
+
+
+def test_a_page_of_large_events_ends_early_and_never_empty(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAGE_BYTES", 1_000)
+    store = opened()
+    append(store, *((seq, event(seq, b'"' + b"x" * 600 + b'"')) for seq in range(1, 6)))
+
+    assert [seq for seq, _ in store.events_after(0, 10)] == [1, 2]
+    monkeypatch.setattr(module, "PAGE_BYTES", 1)
+    assert [seq for seq, _ in store.events_after(2, 10)] == [3]
+
+
+def test_a_transaction_that_fails_keeps_nothing(opened: Open) -> None:
+    store = opened()
+    append(store, (1, event(1)))
+
+    with pytest.raises(StoreError, match="UNIQUE"):
+        append(store, (2, event(2)), (3, event(1)))
+
+    assert [seq for seq, _ in store.events_after(0, 10)] == [1]
+    append(store, (2, event(2)))
+    assert store.last_seq() == 2
+
+
+def test_a_commit_is_on_disk_for_another_reader(opened: Open, path: Path) -> None:
+    store = opened()
+    with closing(sqlite3.connect(path)) as other:
+        with store.transaction():
+            store.append([(1, event(1))])
+            assert other.execute("SELECT count(*) FROM events").fetchone() == (0,)
+        assert other.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_seqs_are_not_given_again_after_retention(opened: Open) -> None:
+    store = opened()
+    append(store, (1, event(1)), (2, event(2)))
+
+    with store.transaction():
+        store.put_checkpoint(BASE, Checkpoint(seq=2, state=b"x"), 9)
+        store.delete_events_to(2)
+
+    assert store.events_after(0, 10) == []
+    assert store.last_seq() == 2
+    assert store.seqs_of(["e1"]) == {"e1": 1}
+    assert opened().last_seq() == 2
+
+
+# The ledger and the checkpoints.
+
+
+def test_an_award_belongs_to_its_first_event(opened: Open) -> None:
+    store = opened()
+    award = XpAward(key="k", seq=3, session_id="s1", amount=1, reason="r", at=5)
+    assert store.is_first_award("k", 7)
+
+    with store.transaction():
+        store.add_award(award)
+        store.add_award(XpAward(key="k", seq=4, session_id="s1", amount=1, reason="r", at=6))
+
+    assert store.is_first_award("k", 3)
+    assert not store.is_first_award("k", 4)
+    assert store._connection.execute("SELECT seq FROM xp_ledger").fetchall() == [(3,)]
+
+
+def test_a_checkpoint_replaces_the_one_before(opened: Open) -> None:
+    store = opened()
+    assert store.checkpoint(LATEST) is None
+
+    with store.transaction():
+        store.put_checkpoint(LATEST, Checkpoint(seq=1, state=b"\x00one"), 9)
+        store.put_checkpoint(LATEST, Checkpoint(seq=2, state=b"\xfftwo"), 9)
+        store.put_checkpoint(BASE, Checkpoint(seq=1, state=b""), 9)
+
+    assert opened().checkpoint(LATEST) == Checkpoint(seq=2, state=b"\xfftwo")
+    assert opened().checkpoint(BASE) == Checkpoint(seq=1, state=b"")
+
+
+# The file.
+
+
+def test_the_file_is_its_owners(opened: Open, path: Path) -> None:
+    opened()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_newer_programs_file_is_refused_and_left_alone(opened: Open, path: Path) -> None:
+    opened().close()
+    newer = Migrations(MIGRATIONS.name)
+    newer(name="9999_from_the_future")(lambda db: db["novelty"].create({"id": int}))
+    with closing(Database(path)) as database:
+        newer.apply(database)
+
+    with pytest.raises(NewerDatabaseError, match=r"written by a newer Questmux .*9999_from_the_future.*: update"):
+        opened()
+
+    assert list(path.parent.glob("*.before-migration-*")) == []
+
+
+def test_an_older_file_is_backed_up_before_it_is_migrated(
+    opened: Open, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(opened(), (1, event(1)))
+    next_release = Migrations(MIGRATIONS.name)
+    next_release(name="0001_event_log")(event_log)
+    next_release(name="0002_more")(lambda db: db["events"].add_column("more", str))
+    monkeypatch.setattr(module, "MIGRATIONS", next_release)
+
+    migrated = Store(path, 1_234)
+    columns = {column.name for column in migrated._db["events"].columns}
+    migrated.close()
+
+    (backup,) = path.parent.glob("*.before-migration-*")
+    assert backup.name == "questmux.db.before-migration-1234"
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert "more" in columns
+    monkeypatch.undo()
+    old = Store(backup, 1)
+    assert old.events_after(0, 10) == [(1, event(1))]
+    old.close()
+
+
+def test_a_fresh_or_known_file_needs_no_backup(opened: Open, path: Path) -> None:
+    opened().close()
+    opened().close()
+
+    assert list(path.parent.glob("*.before-migration-*")) == []
+
+
+def test_a_file_that_is_no_database_is_refused_with_a_sentence(opened: Open, path: Path) -> None:
+    path.write_bytes(b"this is no database, but a long enough text to be taken for one" * 100)
+
+    with pytest.raises(StoreError, match=rf"{re.escape(str(path))} cannot be used: file is not a database"):
+        opened()
+
+
+def test_a_folder_that_is_not_there_is_refused_with_a_sentence(path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be used: unable to open"):
+        Store(path / "below" / "x.db", 1)
+
+
+def test_a_damaged_page_is_told_with_a_sentence(opened: Open, path: Path) -> None:
+    store = opened()
+    append(store, *((seq, event(seq, b'"' + b"x" * 3_000 + b'"')) for seq in range(1, 200)))
+    store.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(os.urandom(size // 4))
+
+    with pytest.raises(StoreError, match=r"cannot be (read|used)"):
+        opened().events_after(0, 10_000)
+
+
+def test_the_write_ahead_log_moves_into_the_file(opened: Open, path: Path) -> None:
+    store = opened()
+    append(store, *((seq, event(seq, b'"' + b"x" * 1_000 + b'"')) for seq in range(1, 500)))
+    before = store.sizes()
+    assert before["wal_bytes"] > 500_000
+    assert before["free_disk_bytes"] > 0
+
+    store.flush_wal()
+    assert store.sizes()["database_bytes"] > 500_000
+    assert store.sizes()["wal_bytes"] == before["wal_bytes"]
+
+    store.flush_wal(truncate=True)
+    assert store.sizes()["wal_bytes"] == 0
+    assert path.stat().st_size == store.sizes()["database_bytes"]
+
+
+def test_a_closed_file_is_whole_without_its_log(opened: Open, path: Path) -> None:
+    store = opened()
+    append(store, (1, event(1)))
+
+    store.close()
+
+    assert [p.name for p in path.parent.iterdir()] == ["questmux.db"]
+    with pytest.raises(StoreError):
+        store.flush_wal()

@@ -14,6 +14,7 @@ from services.process.tokens import Tokens, bearer
 OPEN_PATHS: Final = frozenset({"/health"})
 HOOK_PATHS: Final = frozenset({"/event"})
 PREFLIGHT_AGE_S: Final = "600"
+KNOWN_HOSTS: Final = 64
 
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -24,6 +25,7 @@ class Guard:
     def __init__(self, settings: Settings, tokens: Tokens) -> None:
         self._settings = settings
         self._tokens = tokens
+        self._good_hosts: set[str] = set()
 
     async def process_request(self, req: Request, resp: Response) -> None:
         """Let the request pass.
@@ -32,7 +34,7 @@ class Guard:
             QuestmuxError: it may not.
         """
         _check_target(req)
-        if not is_allowed_host(req.get_header("Host"), self._settings):
+        if not self._is_good_host(req.get_header("Host")):
             raise QuestmuxError(ErrorCode.FORBIDDEN, "this Host is not served; QUESTMUX_ALLOWED_HOSTS names more")
         origin = req.get_header("Origin")
         if not is_allowed_origin(origin, self._settings):
@@ -51,6 +53,15 @@ class Guard:
             resp.append_header("Vary", "Origin")
             if is_allowed_origin(origin, self._settings):
                 resp.set_header("Access-Control-Allow-Origin", origin)
+
+    def _is_good_host(self, host: str | None) -> bool:
+        """Whether the Host is allowed; one that was allowed once is known by heart, for every event brings one."""
+        if host in self._good_hosts:
+            return True
+        is_good = is_allowed_host(host, self._settings)
+        if is_good and host is not None and len(self._good_hosts) < KNOWN_HOSTS:
+            self._good_hosts.add(host)
+        return is_good
 
     def _check_token(self, req: Request) -> None:
         if req.path in OPEN_PATHS:

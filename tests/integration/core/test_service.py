@@ -340,6 +340,7 @@ def test_a_stop_amid_a_large_spool_loses_and_repeats_nothing(core: RunningCore) 
     )
 
     assert core.stop() == 0
+    assert list(core.spool_dir.glob("*.taken")), "it read on to the end"
     core.start()
 
     assert core.append(tool("last")) == (count + 1,)

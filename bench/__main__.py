@@ -40,7 +40,10 @@ class Row(Struct, frozen=True):
 def main() -> None:
     """Measure everything once, on a stack of its own."""
     with tempfile.TemporaryDirectory(prefix="questmux-bench-") as folder:
-        rows = [Row("one fsync of 20 kB on this disk", _fsync(Path(folder)), "")]
+        rows = [
+            Row("this machine: 1,000,000 additions in Python", _additions(), "about 40 ms on a free core of 2024"),
+            Row("this machine: one fsync of 20 kB", _fsync(Path(folder)), ""),
+        ]
         stack = Stack(Path(folder) / "data", QUESTMUX_LOG_LEVEL="warning")
         try:
             stack.start_all()
@@ -71,9 +74,18 @@ async def _posts(stack: Stack) -> list[Row]:
         return load
 
     await measure(WARM_UP, MANY_CONNECTIONS)
+    refused = [
+        await run_load(stack.api_port, "wrong", total=MANY_CONNECTION_EVENTS // 2, connections=MANY_CONNECTIONS)
+        for _ in range(ROUNDS)
+    ]
     ones = [await measure(ONE_CONNECTION_EVENTS, 1) for _ in range(ROUNDS)]
     many = [await measure(MANY_CONNECTION_EVENTS, MANY_CONNECTIONS) for _ in range(ROUNDS)]
     return [
+        Row(
+            "HTTP alone: POST /event refused with 401, 32 connections",
+            _summary(refused),
+            "the ceiling of the next rows",
+        ),
         Row("durable POST /event, 1 connection", _summary(ones), "reference 2,150/s, p50 0.43 ms"),
         Row("durable POST /event, 32 connections", _summary(many), "goal >= 6,000/s, p99 <= 15 ms"),
     ]
@@ -157,6 +169,20 @@ def _cpu_s(pid: int) -> float:
     """CPU seconds of a process and of the children it has waited for, such as tmux clients."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / TICKS_PER_S
+
+
+def _additions() -> str:
+    """How busy and how fast the machine is: the best of five."""
+    best = min(_time_additions() for _ in range(5))
+    return f"{best * 1000:.0f} ms"
+
+
+def _time_additions() -> float:
+    started = time.perf_counter()
+    total = 0
+    for number in range(1_000_000):
+        total += number
+    return time.perf_counter() - started
 
 
 def _fsync(folder: Path) -> str:

@@ -5,7 +5,7 @@ The events and their fields: Claude Code's hooks, 2.1.330. A missing or odd fiel
 
 import hashlib
 import json
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 import orjson
@@ -14,6 +14,10 @@ from msgspec import Struct
 from services.contract.entities import Ask
 from services.contract.events import NewEvent
 
+CLOCK_AHEAD_MS: Final = 3_600_000
+"""Clocks of two machines differ by less; an event whose sender is ahead by more is ordered by its receipt."""
+WHOLE_SECOND_MS: Final = 1_500
+"""A call is received this soon after it was sent; later, it was kept somewhere and its receipt says nothing."""
 PROMPT_CHARS: Final = 200
 TEXT_CHARS: Final = 2_000
 WORD_CHARS: Final = 4_096
@@ -82,7 +86,7 @@ def fact_of(event: NewEvent) -> Fact:
     tool_input = payload.get("tool_input")
     has_call = tool_name is not None and event.name in _CALL_EVENTS
     return Fact(
-        at=min(event.at, event.received_at),  # Nothing is sent after it was received: that clock is wrong.
+        at=_time(event),
         event_id=event.id,
         name=event.name,
         source=event.source,
@@ -109,7 +113,7 @@ def payload_of(event: NewEvent) -> dict[str, object]:
         payload = orjson.loads(event.payload)
     except orjson.JSONDecodeError:
         payload = _read_leniently(event.payload)
-    return msgspec.convert(payload, dict[str, object]) if isinstance(payload, dict) else {}
+    return cast("dict[str, object]", payload) if isinstance(payload, dict) else {}
 
 
 def tmux_pid(tmux: str | None) -> int | None:
@@ -123,6 +127,19 @@ def tmux_pid(tmux: str | None) -> int | None:
 def cut(text: str, chars: int) -> str:
     """The text, or its beginning with an ellipsis."""
     return text if len(text) <= chars else text[: chars - 1] + "…"
+
+
+def _time(event: NewEvent) -> int:
+    """When it was sent, by the sender's clock unless that is far ahead: it would hold the session in the future.
+
+    A clock of whole seconds, as `date` has outside Linux, leaves the order within its second to the receipt.
+    """
+    sent, received = event.sent_at, event.received_at
+    if sent is None or sent > received + CLOCK_AHEAD_MS:
+        return received
+    if sent % 1000 == 0 and sent <= received <= sent + WHOLE_SECOND_MS:
+        return min(sent + 999, received)
+    return sent
 
 
 _CALL_EVENTS: Final = frozenset(

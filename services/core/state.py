@@ -48,6 +48,8 @@ class SessionState(Struct, kw_only=True):
     timeline: Timeline = field(default_factory=Timeline)
     started_at: int = 0
     last_event_at: int = 0
+    last_received_at: int = 0
+    """By our clock; the one by which it is forgotten."""
     events: int = 0
     late_events: int = 0
     xp: int = 0
@@ -103,6 +105,7 @@ class State:
         session.events += 1
         started_at, session.started_at = session.started_at, min(session.started_at, fact.at)
         session.last_event_at = max(session.last_event_at, fact.at)
+        session.last_received_at = max(session.last_received_at, event.received_at)
         self._add_fact(event.session_id, session, fact)
         if started_at != session.started_at and session.timeline.turn.pane_id is not None:
             self._changed_panes.add(session.timeline.turn.pane_id)  # It may have lost its pane to a later one.
@@ -156,7 +159,7 @@ class State:
     def _sweep(self, now: int) -> None:
         for session_id, session in tuple(self._sessions.items()):
             is_over = status_of(session.timeline.turn).name is StatusName.ENDED
-            if now - session.last_event_at < (ENDED_KEPT_MS if is_over else SILENT_KEPT_MS):
+            if now - session.last_received_at < (ENDED_KEPT_MS if is_over else SILENT_KEPT_MS):
                 continue
             pane_id = session.timeline.turn.pane_id
             if pane_id is not None:

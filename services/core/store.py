@@ -167,7 +167,8 @@ class Store:
 
     def is_first_award(self, key: str, seq: int) -> bool:
         """Whether nobody had this award before the event `seq`."""
-        return all(row[0] == seq for row in self._rows("SELECT seq FROM xp_ledger WHERE key = ?", (key,)))
+        row = self._connection.execute("SELECT seq FROM xp_ledger WHERE key = ?", (key,)).fetchone()
+        return row is None or bool(row[0] == seq)
 
     def add_award(self, award: XpAward) -> None:
         """Write an award into the ledger; a replay of the log writes it again, to no effect."""

@@ -1,6 +1,7 @@
 """Every hook call that a real Claude Code made, posted to the running stack."""
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -68,6 +69,8 @@ def test_an_esc_is_the_one_thing_that_hooks_do_not_tell(stack: Stack) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_any_order_with_the_senders_clock_ends_in_the_same_states(stack: Stack, seed: int) -> None:
+    # The clock is years behind, behind by the length of the run, or ahead by it.
+    origin_ms = (1_000_000, int(time.time() * 1000) - 30_000, int(time.time() * 1000))[seed]
     for run in RUNS:
         in_order = calls(run)
         shuffled = random.Random(seed).sample(in_order, len(in_order))  # noqa: S311 - a shuffle, not a secret
@@ -75,7 +78,7 @@ def test_any_order_with_the_senders_clock_ends_in_the_same_states(stack: Stack, 
         for prefix, posted in (("a", in_order), ("b", shuffled)):
             for call in posted:
                 body = {**call.body, "session_id": f"{prefix}{call.body['session_id'][1:]}"}
-                assert stack.post_event(body, headers(call, 1_000_000)).status == 200
+                assert stack.post_event(body, headers(call, origin_ms)).status == 200
             renamed = [
                 Call(c.t, c.pane, {**c.body, "session_id": f"{prefix}{c.body['session_id'][1:]}"}) for c in posted
             ]

@@ -217,6 +217,19 @@ def test_retention_folds_what_is_old_and_the_rebuild_stays_exact(opened: Open, m
     assert dumped(Keeper(opened())) == dumped(keeper)
 
 
+def test_retention_beyond_the_last_checkpoint_makes_a_new_one(opened: Open) -> None:
+    keeper = Keeper(opened())
+    append(keeper, tool("c1"))
+    keeper.make_checkpoint(NOW)
+    append(keeper, tool("c2"), tool("c3", NOW))
+
+    assert fold_all(keeper, NOW) == 2
+
+    again = Keeper(opened())
+    assert dumped(again) == dumped(keeper)
+    assert again.checkpoint_seq == 3
+
+
 def test_ids_seqs_and_awards_outlive_retention(opened: Open) -> None:
     keeper = Keeper(opened())
     old = tool("c1")

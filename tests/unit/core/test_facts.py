@@ -136,13 +136,27 @@ def test_the_tmux_servers_pid_comes_from_its_variable(tmux: str | None, pid: int
     assert tmux_pid(tmux) == pid
 
 
-def test_a_clock_ahead_of_the_receivers_is_not_believed() -> None:
+def test_a_clock_far_ahead_of_the_receivers_is_not_believed() -> None:
     payload = json.dumps({}).encode()
     ahead = NewEvent(id="e", name="Stop", received_at=1_000, sent_at=2**52, payload=payload)
     behind = NewEvent(id="e", name="Stop", received_at=1_000, sent_at=900, payload=payload)
 
     assert fact_of(ahead).at == 1_000
     assert fact_of(behind).at == 900
+    some = NewEvent(id="e", name="Stop", received_at=1_000, sent_at=60_001, payload=payload)
+    assert fact_of(some).at == 60_001
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "received_at", "at"),
+    [(5_000, 5_040, 5_040), (5_000, 6_300, 5_999), (5_000, 9_000, 5_000), (5_001, 5_040, 5_001)],
+)
+def test_a_clock_of_whole_seconds_leaves_the_order_within_one_to_the_receipt(
+    sent_at: int, received_at: int, at: int
+) -> None:
+    event = NewEvent(id="e", name="Stop", received_at=received_at, sent_at=sent_at, payload=b"{}")
+
+    assert fact_of(event).at == at
 
 
 def test_ties_fall_as_claude_code_sends() -> None:

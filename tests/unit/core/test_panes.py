@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import msgpack, structs
 
@@ -120,7 +120,8 @@ SEEN = st.builds(
 )
 
 
-@given(st.lists(SEEN, max_size=8))
+@settings(max_examples=40)
+@given(st.lists(SEEN, max_size=6))
 def test_the_changes_lead_to_what_is_seen(reports: list[ReportTmux]) -> None:
     state = TmuxState()
     for seen in reports:

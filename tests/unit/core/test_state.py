@@ -452,7 +452,7 @@ def steps(run: str) -> list[NewEvent | ReportTmux]:
 
 
 @given(st.sampled_from(RUNS), st.sampled_from(RUNS), st.randoms(use_true_random=False))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_a_replay_gives_the_state_again(run: str, other: str, order: random.Random) -> None:
     mixed = [*steps(run), *recorded(other)]
     log = Log()
@@ -470,7 +470,7 @@ def test_a_replay_gives_the_state_again(run: str, other: str, order: random.Rand
 
 
 @given(st.sampled_from(RUNS), st.integers(0, 20), st.randoms(use_true_random=False))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_a_checkpoint_and_the_later_events_give_the_state_again(run: str, at: int, order: random.Random) -> None:
     events = order.sample(recorded(run), len(recorded(run)))
     log = Log()

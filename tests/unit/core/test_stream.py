@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.contract import codec
@@ -58,7 +58,8 @@ def test_a_heartbeat_says_how_far_the_stream_is() -> None:
     assert codec.decode_batch(sent.frames[-1]).header == codec.Header("epoch", 2)
 
 
-@given(st.lists(st.integers(1, 4), max_size=30), st.integers(-3, 130))
+@settings(max_examples=60)
+@given(st.lists(st.integers(1, 4), max_size=20), st.integers(-3, 60))
 def test_a_replay_holds_the_whole_rest_in_whole_batches(batches: list[int], after: int) -> None:
     stream = filled(batches)
 

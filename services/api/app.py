@@ -20,6 +20,7 @@ from services.contract.errors import QuestmuxError
 from services.contract.requests import Beat, Taken
 from services.contract.settings import Settings
 from services.process.clock import new_id
+from services.process.life import settle_memory
 from services.process.spool import Spool
 from services.process.tokens import Tokens
 
@@ -76,6 +77,7 @@ class WorkerApp:
             intake = Intake(client, spool)
             self._app = create_app(client, intake, spool, self._settings, self._tokens)
             beat = asyncio.create_task(_beat(client, intake))
+            settle_memory()
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await intake.stop()

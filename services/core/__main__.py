@@ -9,7 +9,7 @@ from services.core.lock import CoreLock
 from services.core.service import Core
 from services.core.store import NewerDatabaseError, Store, StoreError
 from services.process.clock import now_ms
-from services.process.life import CannotStartError, StopSignal, start
+from services.process.life import CannotStartError, StopSignal, settle_memory, start
 from services.process.spool import Spool
 
 
@@ -23,7 +23,9 @@ def run(settings: Settings) -> None:
     except (NewerDatabaseError, StoreError) as exc:
         raise CannotStartError(str(exc)) from exc
     with closing(store), Bus() as bus:
-        make_core(settings, store, bus).run(stop)
+        core = make_core(settings, store, bus)
+        settle_memory()
+        core.run(stop)
     for lock in locks:
         lock.release()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -19,6 +20,9 @@ EXIT_USAGE: Final = 2
 """A setting cannot be used, or another process has the place; a restart will not help."""
 EXIT_NOW: Final = 1
 """A second signal came."""
+
+GC_THRESHOLDS: Final = (20_000, 20, 20)
+"""Python's own look for cycles every 700 objects took 3.5 % of an api worker's time under load."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +44,13 @@ def start(service: str, run: Callable[[Settings], None]) -> None:
     except KeyboardInterrupt:
         pass
     sys.exit(EXIT_OK)
+
+
+def settle_memory() -> None:
+    """What was made up to now stays: the collector need not look at it again, and seldom at what comes."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 class StopSignal:

@@ -168,3 +168,12 @@ def test_a_defect_is_no_good_end(started: Started) -> None:
 
     assert process.wait(20) not in {EXIT_OK, EXIT_USAGE}
     assert "Traceback" in errors(process)
+
+
+def test_settled_memory_is_not_looked_at_again() -> None:
+    text = (
+        "import gc; from services.process.life import settle_memory; settle_memory(); print(gc.get_freeze_count() > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=True)
+
+    assert done.stdout == "True\n"

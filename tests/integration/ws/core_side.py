@@ -19,6 +19,8 @@ from services.contract.updates import Message, PaneRemoved, PaneUpdate, SessionU
 from services.process.clock import now_ms
 
 TURN_S: Final = 0.004
+SLIP_S: Final = 0.2
+"""By how much an update that was published first overtakes a snapshot."""
 RING_BATCHES: Final = 5_000
 
 
@@ -53,6 +55,7 @@ class CoreSide:
         self._panes: dict[str, Pane] = {}
         self._sessions: dict[str, Session] = {}
         self._ring: deque[tuple[int, int, tuple[bytes, ...]]] = deque(maxlen=RING_BATCHES)
+        self._slip_in: Message | None = None
         self._load: Callable[[int], Sequence[Message]] | None = None
         self._stopping = False
         self._beat_at = 0.0
@@ -100,6 +103,10 @@ class CoreSide:
             self.seq += 1
 
         self.do(order)
+
+    def slip_in(self, message: Message) -> None:
+        """Publish this between the cut of the next snapshot and its arrival."""
+        self.do(lambda: setattr(self, "_slip_in", message))
 
     def forget_ring(self) -> None:
         self.do(self._ring.clear)
@@ -185,6 +192,10 @@ class CoreSide:
                 self.snapshots_given += 1
                 panes, sessions = tuple(self._panes.values()), tuple(self._sessions.values())
                 snapshot = Snapshot(epoch=self.epoch, seq=self.seq, windows=(), panes=panes, sessions=sessions)
+                if self._slip_in is not None:
+                    self._publish((self._slip_in,), is_lost=False)
+                    self._slip_in = None
+                    time.sleep(SLIP_S)
                 self._server.reply(incoming, snapshot)
             case GetUpdates(epoch=epoch, after=after):
                 self.replays_given += 1

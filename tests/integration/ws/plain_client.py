@@ -63,14 +63,21 @@ async def receive_until(connection: ClientConnection, kind: str, within_s: float
     return message
 
 
-async def close_code(connection: ClientConnection, within_s: float = 10) -> int | None:
-    """Read what still comes, and give the code with which it ends."""
+async def read_to_end(connection: ClientConnection, within_s: float = 10) -> list[dict[str, Any]]:
+    """What still comes."""
+    messages: list[dict[str, Any]] = []
     async with asyncio.timeout(within_s):
         try:
             while True:
-                await connection.recv()
+                messages.append(msgspec.json.decode(await connection.recv()))
         except ConnectionClosed:
-            return connection.close_code
+            return messages
+
+
+async def close_code(connection: ClientConnection, within_s: float = 10) -> int | None:
+    """Read what still comes, and give the code with which it ends."""
+    await read_to_end(connection, within_s)
+    return connection.close_code
 
 
 class PlainClient:

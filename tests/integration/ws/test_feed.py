@@ -50,6 +50,17 @@ async def test_clients_that_join_amid_heavy_publishing_miss_nothing_and_get_noth
     assert core.snapshots_given == 1
 
 
+async def test_an_update_that_comes_before_its_snapshot_is_kept_for_after_it(
+    core: CoreSide, start_gateway: StartGateway, join: JoinClient
+) -> None:
+    core.slip_in(PaneUpdate(pane=make_pane("%1")))
+    gateway = await start_gateway()
+    client = await join(gateway.port)
+    await wait_until_async(lambda: client.is_at("epoch1", 1), what="the update")
+    assert sorted(client.panes) == ["%1"]
+    assert (gateway.service.figures()["gaps_total"], core.snapshots_given, core.replays_given) == (0, 1, 0)
+
+
 async def test_gateways_that_join_amid_heavy_publishing_miss_nothing(
     core: CoreSide, start_gateway: StartGateway, join: JoinClient
 ) -> None:

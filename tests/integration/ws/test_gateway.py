@@ -15,7 +15,16 @@ from services.ws.allowance import BURST_MESSAGES
 from services.ws.outbox import MAX_WAITING_BYTES
 from tests.integration.ws.conftest import JoinClient, StartGateway
 from tests.integration.ws.core_side import CoreSide, make_pane
-from tests.integration.ws.plain_client import HOOK_TOKEN, TOKEN, close_code, dial, dial_deaf, receive, receive_until
+from tests.integration.ws.plain_client import (
+    HOOK_TOKEN,
+    TOKEN,
+    close_code,
+    dial,
+    dial_deaf,
+    read_to_end,
+    receive,
+    receive_until,
+)
 from tests.waiting import wait_until_async
 
 OPEN_SEQUENCE = ["connected", "windows", "sessions", "personas", "projects", "quests", "synced"]
@@ -370,3 +379,20 @@ async def test_drains_with_a_delay_for_each_and_closes_1012(core: CoreSide, star
     for connection in connections:
         assert await close_code(connection) == CloseCode.RESTART
     await gateway.task
+
+
+async def test_what_waits_is_sent_before_the_end(core: CoreSide, start_gateway: StartGateway) -> None:
+    gateway = await start_gateway()
+    connection = await dial(gateway.port)
+    await receive_until(connection, "synced")
+    connection.transport.pause_reading()
+    title = "x" * 20_000
+    core.publish(*(PaneUpdate(pane=make_pane("%1", title)) for _ in range(40)))
+    (client,) = gateway.service.gateway.hub.clients
+    await wait_until_async(lambda: client.outbox.waiting_bytes > 100_000, what="something to wait")
+    gateway.stop.set()
+    await wait_until_async(lambda: not gateway.service.gateway.is_open, what="the end to begin")
+    connection.transport.resume_reading()
+    messages = await read_to_end(connection)
+    assert [message["seq"] for message in messages if "seq" in message] == list(range(1, 41))
+    assert connection.close_code == CloseCode.RESTART

@@ -32,7 +32,7 @@ def up(
     """Start every service in the foreground; Ctrl-C stops them."""
     try:
         settings = load_settings()
-        start_logging("cli", settings.log_level)
+        start_logging("cli", settings.log_level, settings.log_format)
         make_folders(settings)
         code = run_up(settings, quiet=quiet)
     except (SettingError, CannotStartError) as exc:

@@ -169,7 +169,9 @@ def find_procfile() -> Path:
 def _environment() -> dict[str, str]:
     """This environment, with this program's own `python` first on the path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    # The services write into our pipe, but on a terminal a person reads it.
+    form = {"QUESTMUX_LOG_FORMAT": "text"} if sys.stdout.isatty() else {}
+    return {**form, **os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _how(code: int) -> str:

@@ -41,6 +41,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     heartbeat_s: float = 30.0
     retention_days: int = 30
     log_level: str = "info"
+    log_format: str = "auto"
     ws_pause_bytes: int = 65536
     ws_resume_bytes: int = 16384
     allowed_hosts: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 MAX_IPC_PATH_BYTES: Final = 107
 """What a Unix socket address holds (`sun_path` less its end)."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("auto", "text", "json")
 
 
 def read_settings(environ: Mapping[str, str], config: Mapping[str, object], folders: Folders) -> Settings:
@@ -108,7 +110,8 @@ def read_settings(environ: Mapping[str, str], config: Mapping[str, object], fold
         poll_ms=take("poll_ms", 250, _number(50, 60_000), "milliseconds from 50 to 60000"),
         heartbeat_s=take("heartbeat_s", 30.0, _seconds, "seconds from 1 to 3600"),
         retention_days=take("retention_days", 30, _number(1, 36_500), "days from 1 to 36500"),
-        log_level=take("log_level", "info", _level, "one of " + ", ".join(LOG_LEVELS)),
+        log_level=take("log_level", "info", _one_of(LOG_LEVELS), "one of " + ", ".join(LOG_LEVELS)),
+        log_format=take("log_format", "auto", _one_of(LOG_FORMATS), "one of " + ", ".join(LOG_FORMATS)),
         ws_pause_bytes=take("ws_pause_bytes", 65536, _number(1, 2**30), "bytes from 1 to 1 GiB"),
         ws_resume_bytes=take("ws_resume_bytes", 16384, _number(1, 2**30), "bytes from 1 to 1 GiB"),
         allowed_hosts=take("allowed_hosts", (), _words, "host names with commas between"),
@@ -168,11 +171,14 @@ def _seconds(value: object) -> float:
     return seconds
 
 
-def _level(value: object) -> str:
-    level = str(value).lower()
-    if level not in LOG_LEVELS:
-        raise ValueError(value)
-    return level
+def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        word = _text(value).lower()
+        if word not in words:
+            raise ValueError(value)
+        return word
+
+    return parse
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def start(service: str, run: Callable[[Settings], None]) -> None:
     """Run a service with its settings; ends the process."""
     try:
         settings = load_settings()
-        start_logging(service, settings.log_level)
+        start_logging(service, settings.log_level, settings.log_format)
         make_folders(settings)
         run(settings)
     except (SettingError, CannotStartError) as exc:

@@ -8,11 +8,11 @@ from typing import Final
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def start_logging(service: str, level: str) -> None:
-    """Send this process's log to standard error."""
+def start_logging(service: str, level: str, form: str = "auto") -> None:
+    """Send this process's log to standard error, as `text`, as `json`, or as fits who reads there (`auto`)."""
     handler = logging.StreamHandler(sys.stderr)
-    readable = sys.stderr.isatty() or service == "cli"
-    handler.setFormatter(ReadableFormatter() if readable else JsonFormatter(service))
+    is_text = form == "text" or (form == "auto" and (sys.stderr.isatty() or service == "cli"))
+    handler.setFormatter(ReadableFormatter() if is_text else JsonFormatter(service))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("websockets", "gunicorn.access", "libtmux", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))

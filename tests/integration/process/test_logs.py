@@ -28,3 +28,12 @@ def test_a_processs_log_is_one_json_object_a_line() -> None:
     assert lines[0]["text"] == "c\nd"
     assert "ZeroDivisionError" in lines[2]["traceback"]
     assert ended.stdout == ""
+
+
+def test_text_is_written_where_a_person_asked_for_it() -> None:
+    program = PROGRAM.replace('start_logging("core", "info")', 'start_logging("core", "info", "text")')
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    first, second, *_ = ended.stderr.splitlines()
+    assert first.endswith("info    first a\\nb text='c\\nd'")
+    assert second.endswith("warning heard")

@@ -13,6 +13,7 @@ from typing import Final
 import uvloop
 from msgspec import Struct
 
+from bench.floor import commit_us, round_trip_us
 from bench.load import Load, run_load
 from bench.watch import open_clients
 from tests.e2e.stack import Stack
@@ -43,6 +44,8 @@ def main() -> None:
         rows = [
             Row("this machine: 1,000,000 additions in Python", _additions(), "about 40 ms on a free core of 2024"),
             Row("this machine: one fsync of 20 kB", _fsync(Path(folder)), ""),
+            Row("floor: a bare ZeroMQ round trip between processes", f"p50 {round_trip_us(Path(folder)):.0f} us", ""),
+            Row("floor: a bare SQLite commit of one row", f"p50 {commit_us(Path(folder)):.0f} us", ""),
         ]
         stack = Stack(Path(folder) / "data", QUESTMUX_LOG_LEVEL="warning")
         try:

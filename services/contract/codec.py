@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from services.contract.errors import Problem
 from services.contract.requests import AnyRequest, Reply
-from services.contract.updates import BY_TYPE, Message
+from services.contract.updates import Message
 
 PROTOCOL_VERSION: Final = b"1"
 BATCH: Final = b"u"
@@ -149,8 +149,3 @@ def decode_batch(frames: Sequence[bytes]) -> Batch:
     if len(frames) - 2 != len(header.tags):
         raise DecodeError(f"{len(frames) - 2} payloads for {len(header.tags)} tags")
     return Batch(header, tuple(frames[2:]))
-
-
-def is_known(tag: Tag) -> bool:
-    """Whether this program knows the update's type; a newer core may send more."""
-    return tag.type in BY_TYPE

@@ -124,11 +124,6 @@ def read_settings(environ: Mapping[str, str], config: Mapping[str, object], fold
     return settings
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server bound to this host."""
-    return host == "localhost" or ip_address(host).is_loopback
-
-
 def _claude_dir(environ: Mapping[str, str], folders: Folders) -> Path:
     named = environ.get("CLAUDE_CONFIG_DIR")
     return Path(named) if named else folders.home / ".claude"

@@ -162,8 +162,3 @@ def test_broken_update_frames_are_a_decode_error(damage: FrameDamage) -> None:
 
     with pytest.raises(DecodeError):
         codec.decode_batch(damage(frames))
-
-
-def test_an_update_of_a_newer_core_is_told_from_a_known_one() -> None:
-    assert codec.is_known(Tag("pane_removed", "%1"))
-    assert not codec.is_known(Tag("teleported", None))

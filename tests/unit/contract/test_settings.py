@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from services.contract.settings import MAX_IPC_PATH_BYTES, Folders, SettingError, Settings, is_loopback, read_settings
+from services.contract.settings import MAX_IPC_PATH_BYTES, Folders, SettingError, Settings, read_settings
 
 FOLDERS = Folders(data=Path("/d"), runtime=Path("/r"), config=Path("/c"), home=Path("/h"))
 DEFAULTS: dict[str, object] = {
@@ -177,11 +177,3 @@ def test_places_follow_from_the_two_folders() -> None:
     assert settings.updates_address == "ipc:///r/updates.sock"
     assert settings.database == Path("/d/questmux.db")
     assert settings.spool_dir == Path("/d/spool")
-
-
-@pytest.mark.parametrize(
-    ("host", "answer"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("192.0.2.1", False)],
-)
-def test_only_this_machine_reaches_a_loopback_host(host: str, answer: bool) -> None:
-    assert is_loopback(host) is answer

@@ -44,7 +44,7 @@ check: lint
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --fail-under=85
+	$(BIN)/coverage report --fail-under=95
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m bench

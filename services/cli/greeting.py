@@ -1,12 +1,15 @@
 """What `questmux up` tells a person first: where it is, the token, what it sees, and the next step."""
 
 import json
+import time
 import urllib.request
 from typing import Any, Final
 
 from services.contract.settings import Settings
 
 ASK_S: Final = 2.0
+FIRST_LOOK_S: Final = 3.0
+"""The poller shows a tmux server within this time, if there is one."""
 HOOK_PATH: Final = "/event"
 HOOK_SCRIPT: Final = "questmux-hook"
 
@@ -31,6 +34,10 @@ def greeting(settings: Settings, full_token: str) -> str:
 def _tmux(api: str, full_token: str) -> str:
     try:
         windows = _get(f"{api}/api/windows", full_token)["windows"]
+        deadline = time.monotonic() + FIRST_LOOK_S
+        while not windows and time.monotonic() < deadline:  # The poller may not have looked yet.
+            time.sleep(0.1)
+            windows = _get(f"{api}/api/windows", full_token)["windows"]
     except (OSError, ValueError, KeyError):
         return "not known yet"
     panes = sum(len(window["panes"]) for window in windows)

@@ -3,13 +3,13 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import zmq
 
 from services.bus.pump import Pump
-from services.bus.server import OK
+from services.bus.server import OK, ORDER
 from services.bus.sockets import REQUESTS_HWM, Bus, send
 from services.contract import codec
 from services.contract.errors import ErrorCode, QuestmuxError
@@ -27,9 +27,11 @@ class UnavailableError(QuestmuxError):
 
 
 class Client:
-    """Asks one server. Safe for many tasks of one loop."""
+    """Asks one server, and hears its orders. Safe for many tasks of one loop."""
 
-    def __init__(self, bus: Bus, address: str) -> None:
+    def __init__(self, bus: Bus, address: str, on_order: Callable[[bytes], None] | None = None) -> None:
+        """`on_order` gets the body of each order that the server sends; without it they are dropped."""
+        self._on_order = on_order
         self._socket = bus.socket(zmq.DEALER, REQUESTS_HWM)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)  # Nobody there: fail now instead of queueing.
         self._socket.connect(address)
@@ -93,6 +95,10 @@ class Client:
 
     def _on_message(self, frames: list[bytes]) -> None:
         if len(frames) != 3:  # noqa: PLR2004 - id, status, body
+            return
+        if frames[1] == ORDER:
+            if self._on_order is not None:
+                self._on_order(frames[2])
             return
         future = self._waiting.pop(frames[0], None)
         if future is not None and not future.done():

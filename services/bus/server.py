@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,12 +14,17 @@ from services.bus.sockets import REQUESTS_HWM, Bus, bind, send
 from services.contract import codec
 from services.contract.codec import DecodeError
 from services.contract.errors import ErrorCode, Problem
+from services.contract.orders import Order
 from services.contract.requests import AnyRequest, Reply
 
 MAX_DRAIN: Final = 256
 """Requests taken in one turn; the rest wait in the socket."""
+PARTING_S: Final = 0.1
+"""How long a server stays after its last answers."""
 OK: Final = b"+"
 FAILED: Final = b"-"
+ORDER: Final = b"!"
+"""Stands where a reply has its status: the frames of an order are no id, this, body."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +91,23 @@ class Server:
         """Answer a request with an error."""
         self._send(to.peer, to.id, FAILED, problem)
 
+    def order(self, peer: bytes, order: Order) -> bool:
+        """Tell a peer, that has asked something before, to do something; False when it is not there to be told."""
+        try:
+            send(self.socket, [peer, b"", ORDER, codec.encode(order)])
+        except zmq.ZMQError:
+            return False
+        return True
+
     def _send(self, peer: bytes, request_id: bytes, status: bytes, body: Struct) -> None:
         try:
             send(self.socket, [peer, request_id, status, codec.encode(body)])
         except zmq.ZMQError:  # The peer is gone, or does not read: it asks again.
             self.dropped_replies += 1
+
+    def part(self) -> None:
+        """Give peers the time to read the last answers: a client drops what it has not read when its server goes."""
+        time.sleep(PARTING_S)
 
     def close(self) -> None:
         """Stop answering."""

@@ -1,9 +1,10 @@
-"""The `data` of every HTTP answer. Pure."""
+"""The `data` of every HTTP answer; that of an action stands beside it, in `contract.actions`. Pure."""
 
 from typing import Literal
 
 from msgspec import Struct
 
+from services.contract.actions import ActionRecord
 from services.contract.entities import KeptEvent, Pane, Session, Window
 from services.contract.errors import Problem
 
@@ -79,6 +80,13 @@ class EventsData(Struct, frozen=True, kw_only=True):
     """Give it as `after` for the next page."""
     has_more: bool
     """Whether there is a next page now."""
+
+
+class CommandsData(Struct, frozen=True, kw_only=True):
+    """`GET /api/commands`."""
+
+    commands: tuple[ActionRecord, ...]
+    """The newest first."""
 
 
 class CoreHealth(Struct, frozen=True, kw_only=True):

@@ -10,13 +10,16 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from services.contract.entities import Screen
 from services.contract.errors import Problem
+from services.contract.orders import AnyOrder
 from services.contract.requests import AnyRequest, Reply
 from services.contract.updates import Message
 
 PROTOCOL_VERSION: Final = b"1"
 BATCH: Final = b"u"
 HEARTBEAT: Final = b"h"
+SCREENS: Final = b"s"
 WELCOME: Final = b"w"
 """The single frame that a subscriber gets when it is joined."""
 
@@ -43,6 +46,23 @@ class Header(Struct, frozen=True, array_like=True):
     epoch: str
     seq: int
     tags: tuple[Tag, ...] = ()
+    screens_seq: int = 0
+    """Of a heartbeat: the number of the last screens."""
+
+
+class ScreensHeader(Struct, frozen=True, array_like=True):
+    """Of screens: their number within the epoch, and their panes."""
+
+    epoch: str
+    seq: int
+    pane_ids: tuple[str, ...]
+
+
+class ScreenBatch(Struct, frozen=True):
+    """Screens that came together; each is a `Screen` in MessagePack."""
+
+    header: ScreensHeader
+    screens: tuple[bytes, ...]
 
 
 class Batch(Struct, frozen=True):
@@ -62,6 +82,9 @@ _to_json = msgspec.json.Encoder()
 _request: msgspec.msgpack.Decoder[AnyRequest] = msgspec.msgpack.Decoder(AnyRequest)
 _problem = msgspec.msgpack.Decoder(Problem)
 _header = msgspec.msgpack.Decoder(Header)
+_screens_header = msgspec.msgpack.Decoder(ScreensHeader)
+_screen = msgspec.msgpack.Decoder(Screen)
+_order: msgspec.msgpack.Decoder[AnyOrder] = msgspec.msgpack.Decoder(AnyOrder)
 
 
 def encode(message: Struct) -> bytes:
@@ -82,6 +105,30 @@ def decode_request(body: bytes) -> AnyRequest:
     """
     try:
         return _request.decode(body)
+    except UNREADABLE as exc:
+        raise DecodeError(str(exc)) from exc
+
+
+def decode_order(body: bytes) -> AnyOrder:
+    """What core orders.
+
+    Raises:
+        DecodeError: unknown type, wrong shape, or not MessagePack.
+    """
+    try:
+        return _order.decode(body)
+    except UNREADABLE as exc:
+        raise DecodeError(str(exc)) from exc
+
+
+def decode_screen(body: bytes) -> Screen:
+    """A pane's screen.
+
+    Raises:
+        DecodeError: wrong shape, or not MessagePack.
+    """
+    try:
+        return _screen.decode(body)
     except UNREADABLE as exc:
         raise DecodeError(str(exc)) from exc
 
@@ -129,9 +176,37 @@ def batch_frames(epoch: str, first_seq: int, messages: Sequence[Message], ts: in
     return [BATCH, _to_msgpack.encode(header), *payloads]
 
 
-def heartbeat_frames(epoch: str, top_seq: int) -> list[bytes]:
-    """The bus frames that say how far the stream is, so that a lost tail is noticed."""
-    return [HEARTBEAT, _to_msgpack.encode(Header(epoch, top_seq))]
+def heartbeat_frames(epoch: str, top_seq: int, screens_seq: int = 0) -> list[bytes]:
+    """The bus frames that say how far the stream and the screens are, so that a lost tail is noticed."""
+    return [HEARTBEAT, _to_msgpack.encode(Header(epoch, top_seq, (), screens_seq))]
+
+
+def screens_frames(epoch: str, seq: int, screens: Sequence[tuple[str, bytes]]) -> list[bytes]:
+    """The bus frames of screens, given by pane."""
+    header = ScreensHeader(epoch, seq, tuple(pane_id for pane_id, _ in screens))
+    return [SCREENS, _to_msgpack.encode(header), *(screen for _, screen in screens)]
+
+
+def is_screens(frames: Sequence[bytes]) -> bool:
+    """Whether these frames hold screens."""
+    return frames[0] == SCREENS
+
+
+def decode_screens(frames: Sequence[bytes]) -> ScreenBatch:
+    """Screens, still encoded.
+
+    Raises:
+        DecodeError: not frames of ours, or fewer screens than the header says.
+    """
+    if len(frames) < 2 or frames[0] != SCREENS:  # noqa: PLR2004 - topic and header
+        raise DecodeError(f"no screens: {len(frames)} frames")
+    try:
+        header = _screens_header.decode(frames[1])
+    except UNREADABLE as exc:
+        raise DecodeError(str(exc)) from exc
+    if len(frames) - 2 != len(header.pane_ids):
+        raise DecodeError(f"{len(frames) - 2} screens for {len(header.pane_ids)} panes")
+    return ScreenBatch(header, tuple(frames[2:]))
 
 
 def decode_batch(frames: Sequence[bytes]) -> Batch:

@@ -5,6 +5,8 @@ from enum import IntEnum
 from msgspec import Raw, Struct
 
 MAX_CLIENT_MESSAGE_BYTES = 64 * 1024
+MAX_WATCHED = 32
+"""Panes that one client may watch at a time."""
 AUTH_TIMEOUT_S = 10.0
 """A client that has not said a valid `hello` by then is closed with 4401."""
 
@@ -47,4 +49,22 @@ class Ping(ClientMessage, frozen=True, kw_only=True, tag="ping"):
     """Given back as it came, whatever JSON it is."""
 
 
-AnyClientMessage = Hello | Ping
+class PaneData(Struct, frozen=True, kw_only=True):
+    """What `watch` and `unwatch` bring."""
+
+    pane_id: str
+
+
+class Watch(ClientMessage, frozen=True, kw_only=True, tag="watch"):
+    """Send this pane's screen: `terminal_output` first, then `terminal_diff`. Again: the whole screen again."""
+
+    data: PaneData
+
+
+class Unwatch(ClientMessage, frozen=True, kw_only=True, tag="unwatch"):
+    """Send this pane's screen no more."""
+
+    data: PaneData
+
+
+AnyClientMessage = Hello | Ping | Watch | Unwatch

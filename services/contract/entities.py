@@ -33,7 +33,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Why a status is what it is."""
 
     source: str
-    """`hook` or `tmux`."""
+    """`hook`, `tmux` or `api`."""
     rule: str
     """The event's name, and how it was read when that is not plain."""
     at: int
@@ -97,6 +97,35 @@ class Process(Struct, frozen=True, kw_only=True, order=True):
     command: str
 
 
+class Agent(Struct, frozen=True, kw_only=True):
+    """A coding agent that runs in a pane, as its processes show."""
+
+    name: str
+    """`claude`."""
+    pid: int
+
+
+class Cursor(Struct, frozen=True, kw_only=True):
+    """Where a terminal's cursor is, in cells from the top left."""
+
+    x: int
+    y: int
+    visible: bool
+
+
+class Screen(Struct, frozen=True, kw_only=True):
+    """What a pane shows at one time."""
+
+    pane_id: str
+    captured_at: int
+    width: int
+    height: int
+    cursor: Cursor
+    lines: tuple[str, ...]
+    """One for each row. Text with SGR escapes (colours and attributes) and no other control characters; each line
+    begins in the default style; blanks in the default style at its end are left out."""
+
+
 class Pane(Struct, frozen=True, kw_only=True):
     """One tmux pane as tmux shows it, with the session in it."""
 
@@ -114,6 +143,10 @@ class Pane(Struct, frozen=True, kw_only=True):
     dead: bool
     processes: tuple[Process, ...] = ()
     """The pane's own process first, then its descendants by pid."""
+    agent: Agent | None = None
+    """The coding agent that runs in the pane, whether or not its hooks speak."""
+    activity_at: int = 0
+    """When tmux last saw output in the pane's window, in steps of ten seconds."""
     session_id: str | None = None
     status: Status | None = None
 

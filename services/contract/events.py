@@ -61,6 +61,8 @@ class Source(StrEnum):
 
     HOOK = "hook"
     TMUX = "tmux"
+    API = "api"
+    """A person, through a command of the HTTP API."""
 
 
 class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from services.contract.entities import Pane, Process, Session, TmuxServer, Window
+from services.contract.entities import Agent, Pane, Process, Session, TmuxServer, Window
+from services.contract.errors import Problem
 from services.contract.events import NewEvent
 
 
@@ -51,6 +52,8 @@ class SeenPane(Struct, frozen=True, kw_only=True):
     height: int
     dead: bool
     processes: tuple[Process, ...] = ()
+    agent: Agent | None = None
+    activity_at: int = 0
 
 
 class SeenWindow(Struct, frozen=True, kw_only=True):
@@ -66,19 +69,93 @@ class SeenWindow(Struct, frozen=True, kw_only=True):
 
 
 class ReportTmux(Request, frozen=True, kw_only=True, tag="report_tmux"):
-    """All that one poller sees now. Answered with `Taken`."""
+    """What one poller sees now, whole or as changes of its last report. Answered with `Taken`."""
 
     at: int
     server: TmuxServer | None
     """None when there is no tmux server."""
-    windows: tuple[SeenWindow, ...] = ()
+    windows: tuple[SeenWindow, ...] | None = ()
+    """All of them, in tmux's order; None when none has changed."""
     panes: tuple[SeenPane, ...] = ()
+    """All of them, or those that are new or changed."""
+    gone: tuple[str, ...] = ()
+    """Of changes: panes that are not there any more."""
+    revision: int = 0
+    """The report's number."""
+    after: int | None = None
+    """Of changes: the number of the report that they change. A core that has another answers `conflict`: send all."""
 
 
 class Taken(Reply, frozen=True, kw_only=True):
     """Core took it; its epoch, so that a sender notices a restart."""
 
     epoch: str
+
+
+class SeenScreen(Struct, frozen=True, kw_only=True):
+    """A pane's screen as the poller captured it."""
+
+    pane_id: str
+    screen: bytes
+    """A `Screen` as MessagePack: encoded once, opened by who shows it."""
+
+
+class ReportScreens(Request, frozen=True, kw_only=True, tag="report_screens"):
+    """Screens that have changed. Answered with `Taken`."""
+
+    screens: tuple[SeenScreen, ...]
+
+
+class ReportAction(Request, frozen=True, kw_only=True, tag="report_action"):
+    """What came of an action that core had ordered: `data` or `problem`. Answered with `Taken`."""
+
+    id: str
+    data: bytes | None = None
+    """The `data` of the HTTP answer, as JSON."""
+    problem: Problem | None = None
+
+
+class RunAction(Request, frozen=True, kw_only=True, tag="run_action"):
+    """Have an action done. Answered with `Listing`; with `tmux_timeout` when it was not done in time.
+
+    The same id again is the same action: it is not done twice, and the answer is that of the first.
+    """
+
+    id: str
+    who: str
+    action: str
+    """Its name in `contract.actions.ACTIONS`."""
+    fields: bytes
+    """Its fields, as MessagePack."""
+    target: str | None = None
+    """The pane or window."""
+    deadline_at: int
+    """Unix milliseconds."""
+
+
+class WatchPanes(Request, frozen=True, kw_only=True, tag="watch_panes"):
+    """These panes are watched by one gateway's clients, until it says otherwise or falls silent.
+
+    Answered with `Watching`.
+    """
+
+    instance: str
+    panes: tuple[str, ...]
+
+
+class Watching(Reply, frozen=True, kw_only=True):
+    """The watched panes' screens as core has them, after the screen batch `seq` of `epoch`."""
+
+    epoch: str
+    seq: int
+    screens: tuple[bytes, ...]
+    """Each a `Screen` as MessagePack."""
+
+
+class GetActions(Request, frozen=True, kw_only=True, tag="get_actions"):
+    """The audit, newest first. Answered with `Listing`."""
+
+    limit: int
 
 
 class Beat(Request, frozen=True, kw_only=True, tag="beat"):
@@ -165,6 +242,11 @@ type_of_reply: dict[type[Request], type[Reply]] = {
     AppendEvents: Appended,
     DrainSpool: SpoolDrained,
     ReportTmux: Taken,
+    ReportScreens: Taken,
+    ReportAction: Taken,
+    RunAction: Listing,
+    WatchPanes: Watching,
+    GetActions: Listing,
     Beat: Taken,
     GetSnapshot: Snapshot,
     GetUpdates: Replayed,
@@ -179,6 +261,11 @@ AnyRequest = (
     AppendEvents
     | DrainSpool
     | ReportTmux
+    | ReportScreens
+    | ReportAction
+    | RunAction
+    | WatchPanes
+    | GetActions
     | Beat
     | GetSnapshot
     | GetUpdates

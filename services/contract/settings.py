@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ws_host: str = "127.0.0.1"
     ws_port: int = 4012
     tmux_socket: str = ""
+    tmux_control: str = "auto"
     claude_command: str = "claude"
     claude_dir: Path
     poll_ms: int = 250
@@ -72,6 +73,7 @@ MAX_IPC_PATH_BYTES: Final = 107
 """What a Unix socket address holds (`sun_path` less its end)."""
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("auto", "text", "json")
+TMUX_CONTROLS: Final = ("auto", "off")
 
 
 def read_settings(environ: Mapping[str, str], config: Mapping[str, object], folders: Folders) -> Settings:
@@ -105,6 +107,7 @@ def read_settings(environ: Mapping[str, str], config: Mapping[str, object], fold
         ws_host=take("ws_host", "127.0.0.1", _host, "an IP address or localhost"),
         ws_port=take("ws_port", 4012, _number(1, 65535), "a port from 1 to 65535"),
         tmux_socket=take("tmux_socket", "", _text, "a socket name or path"),
+        tmux_control=take("tmux_control", "auto", _one_of(TMUX_CONTROLS), "one of " + ", ".join(TMUX_CONTROLS)),
         claude_command=take("claude_command", "claude", _text, "a command"),
         claude_dir=take("claude_dir", _claude_dir(environ, folders), _path, "the full path of a folder"),
         poll_ms=take("poll_ms", 250, _number(50, 60_000), "milliseconds from 50 to 60000"),

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from services.contract.entities import KeptEvent, Pane, Persona, Project, Quest, Session, StatusName, Window
+from services.contract.entities import Cursor, KeptEvent, Pane, Persona, Project, Quest, Session, StatusName, Window
 from services.contract.errors import ErrorCode
 
 
@@ -241,14 +241,18 @@ class XpGain(Message, frozen=True, kw_only=True):
 
 
 class TerminalOutput(Message, frozen=True, kw_only=True):
-    """The whole screen of a watched pane."""
+    """The whole screen of a watched pane. Goes only to who watches it, and has no `seq`."""
 
     type: ClassVar[str] = "terminal_output"
     priority: ClassVar[Priority] = Priority.NORMAL
 
     pane_id: str
+    captured_at: int
     width: int
+    height: int
+    cursor: Cursor
     lines: tuple[str, ...]
+    """See `Screen.lines`."""
 
     @property
     def key(self) -> str:
@@ -257,13 +261,18 @@ class TerminalOutput(Message, frozen=True, kw_only=True):
 
 
 class TerminalDiff(Message, frozen=True, kw_only=True):
-    """Lines of a watched pane that differ from what this client has."""
+    """What to change of the screen that this client has: first scroll, then replace lines. Has no `seq`."""
 
     type: ClassVar[str] = "terminal_diff"
     priority: ClassVar[Priority] = Priority.NORMAL
 
     pane_id: str
+    captured_at: int
+    cursor: Cursor
+    scroll: int = 0
+    """All lines move up by so many; as many empty ones come in at the bottom."""
     lines: dict[int, str]
+    """New lines by row, from 0."""
 
     @property
     def key(self) -> str:

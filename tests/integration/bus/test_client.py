@@ -3,8 +3,9 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +16,8 @@ from services.bus.server import OK
 from services.bus.sockets import REQUESTS_HWM
 from services.contract import codec
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
-from services.contract.requests import Listing, Taken
+from services.contract.orders import LookSoon
+from services.contract.requests import Beat, Listing, Taken
 from services.process.clock import now_ms
 from tests.integration.bus.serving import beat, echo, serving
 from tests.waiting import wait_until, wait_until_async
@@ -48,8 +50,8 @@ def server_process(address: str) -> Iterator["subprocess.Popen[str]"]:
 
 
 @contextmanager
-def asking(bus: Bus, address: str) -> Iterator[Client]:
-    client = Client(bus, address)
+def asking(bus: Bus, address: str, on_order: Callable[[bytes], None] | None = None) -> Iterator[Client]:
+    client = Client(bus, address, on_order)
     try:
         yield client
     finally:
@@ -275,6 +277,103 @@ async def test_a_client_closed_while_one_waits_for_a_server_cancels_that_one(bus
 
         with pytest.raises(asyncio.CancelledError):
             await asked
+
+
+async def test_the_last_answer_of_a_server_that_parts_is_read(bus: Bus, address: str) -> None:
+    is_answered = threading.Event()
+
+    def serve_one() -> None:
+        with Bus() as servers_bus:
+            server = Server(servers_bus, address)
+            (incoming,) = wait_until(lambda: server.receive(now_ms()), what="the request")
+            echo(server, incoming)
+            is_answered.set()
+            server.part()
+
+    thread = threading.Thread(target=serve_one)
+    thread.start()
+    with asking(bus, address) as client:
+        request = asyncio.create_task(client.request(beat("last"), Taken, 10))
+        await asyncio.to_thread(is_answered.wait)
+        assert (await request).epoch == "last"
+    thread.join()
+
+
+# Orders.
+
+
+def look(pane_id: str) -> LookSoon:
+    return LookSoon(panes=(pane_id,))
+
+
+def order_and_echo(server: Server, incoming: Incoming) -> None:
+    """Order the asker to look at what its request is named by, then answer, then order once more."""
+    assert isinstance(incoming.request, Beat)
+    assert server.order(incoming.peer, look(f"{incoming.request.instance}-before"))
+    echo(server, incoming)
+    assert server.order(incoming.peer, look(f"{incoming.request.instance}-after"))
+
+
+async def test_orders_and_answers_do_not_mix(bus: Bus, address: str) -> None:
+    orders: list[bytes] = []
+    names = [str(number) for number in range(200)]
+    with serving(address, order_and_echo), asking(bus, address, orders.append) as client:
+        answers = await asyncio.gather(*(client.request(beat(name), Taken, 10) for name in names))
+        await wait_until_async(lambda: len(orders) == 400, what="all orders")
+
+    assert [answer.epoch for answer in answers] == names
+    expected = [codec.encode(look(f"{name}-{when}")) for name in names for when in ("before", "after")]
+    assert sorted(orders) == sorted(expected)
+
+
+async def test_an_order_comes_without_being_asked_for(bus: Bus, address: str) -> None:
+    orders: list[bytes] = []
+    peers: list[Incoming] = []
+
+    def order_the_first(server: Server, incoming: Incoming) -> None:
+        peers.append(incoming)
+        echo(server, incoming)
+        if len(peers) == 2:
+            server.order(peers[0].peer, look("%1"))
+
+    with (
+        serving(address, order_the_first),
+        asking(bus, address, orders.append) as client,
+        asking(bus, address) as other,
+    ):
+        await client.request(beat("first"), Taken, 10)
+        await other.request(beat("second"), Taken, 10)
+        await wait_until_async(lambda: orders, what="the order")
+
+    assert [codec.decode_order(body) for body in orders] == [look("%1")]
+
+
+async def test_a_client_that_takes_no_orders_drops_them(
+    bus: Bus, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(address, order_and_echo), asking(bus, address) as client:
+        for name in ("a", "b"):
+            assert (await client.request(beat(name), Taken, 10)).epoch == name
+
+    assert "failed" not in caplog.text
+
+
+async def test_an_order_that_its_handler_trips_over_stops_nothing(
+    bus: Bus, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    orders: list[bytes] = []
+
+    def take(body: bytes) -> None:
+        orders.append(body)
+        if len(orders) == 1:
+            raise ValueError("bad order")
+
+    with serving(address, order_and_echo), asking(bus, address, take) as client:
+        assert (await client.request(beat("a"), Taken, 10)).epoch == "a"
+        await wait_until_async(lambda: len(orders) == 2, what="the second order")
+        assert (await client.request(beat("b"), Taken, 10)).epoch == "b"
+
+    assert "message handler failed" in caplog.text
 
 
 def test_measured_round_trips_one_in_flight(bus: Bus, address: str, runner: asyncio.Runner) -> None:

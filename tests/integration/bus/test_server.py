@@ -6,9 +6,10 @@ import pytest
 import zmq
 
 from services.bus import AddressTakenError, Bus, Incoming, Server, wait_readable
-from services.bus.server import FAILED, MAX_DRAIN, OK
+from services.bus.server import FAILED, MAX_DRAIN, OK, ORDER
 from services.contract import codec
 from services.contract.errors import ErrorCode
+from services.contract.orders import LookSoon
 from services.contract.requests import GetHealth, Taken
 from services.process.clock import now_ms
 from tests.integration.bus.serving import beat
@@ -171,6 +172,87 @@ def test_a_peer_that_does_not_read_cannot_block_the_server(server: Server, peer:
 
     assert replies < 3_000
     assert time.monotonic() - started < 5
+
+
+# Orders.
+
+
+LOOK = LookSoon(panes=("%1",))
+
+
+def test_an_order_reaches_a_peer_that_asked_before(server: Server, peer: "zmq.Socket[bytes]") -> None:
+    peer.send_multipart([VERSION, NUMBER, LATER, HEALTH])
+    (incoming,) = received(server)
+
+    assert server.order(incoming.peer, LOOK)
+
+    assert answer(peer) == [b"", ORDER, codec.encode(LOOK)]
+
+
+def test_an_order_reaches_no_other_peer(bus: Bus, address: str, server: Server, peer: "zmq.Socket[bytes]") -> None:
+    other = bus.socket(zmq.DEALER, 10)
+    other.connect(address)
+    for one, number in ((other, b"1"), (peer, b"2")):
+        one.send_multipart([VERSION, number, LATER, HEALTH])
+        (incoming,) = received(server)
+
+    assert server.order(incoming.peer, LOOK)
+    assert answer(peer)[1] == ORDER
+
+    other.send_multipart([VERSION, b"3", LATER, HEALTH])
+    server.reply(received(server)[0], Taken(epoch="e"))
+    assert answer(other)[:2] == [b"3", OK]
+    other.close()
+
+
+def test_an_order_to_a_peer_that_nobody_knows_is_not_sent(server: Server) -> None:
+    assert not server.order(b"unheard of", LOOK)
+    assert server.dropped_replies == 0
+
+
+def test_an_order_to_a_peer_that_is_gone_is_not_sent(bus: Bus, address: str, server: Server) -> None:
+    peer = bus.socket(zmq.DEALER, 10)
+    peer.connect(address)
+    peer.send_multipart([VERSION, NUMBER, LATER, HEALTH])
+    (incoming,) = received(server)
+    assert server.order(incoming.peer, LOOK)
+
+    peer.close()
+
+    wait_until(lambda: not server.order(incoming.peer, LOOK), what="the server to know that the peer is gone")
+
+
+def test_orders_to_a_peer_that_does_not_read_are_refused_at_a_limit(server: Server, peer: "zmq.Socket[bytes]") -> None:
+    peer.send_multipart([VERSION, NUMBER, LATER, HEALTH])
+    (incoming,) = received(server)
+    large = LookSoon(panes=("%1" * 5_000,))
+
+    started = time.monotonic()
+    orders = 0
+    while server.order(incoming.peer, large):
+        orders += 1
+
+    assert orders < 3_000
+    assert time.monotonic() - started < 5
+    assert answer(peer)[1] == ORDER
+    assert_lives_on_after_orders(server, peer)
+
+
+def assert_lives_on_after_orders(server: Server, peer: "zmq.Socket[bytes]") -> None:
+    """Replies come after the orders that were queued before them."""
+    peer.send_multipart([VERSION, b"again", LATER, HEALTH])
+    (incoming,) = received(server)
+    statuses: list[bytes] = []
+
+    def is_answered() -> bool:
+        while peer.poll(0):
+            statuses.append(peer.recv_multipart()[1])
+        if OK not in statuses:
+            server.reply(incoming, Taken(epoch="e"))
+        return OK in statuses
+
+    wait_until(is_answered, what="the reply")
+    assert set(statuses) == {ORDER, OK}
 
 
 def test_a_second_server_steals_the_address_so_core_must_hold_a_lock(bus: Bus, address: str, server: Server) -> None:

@@ -3,6 +3,7 @@ import pytest
 from msgspec import Struct
 
 from services.contract import answers
+from services.contract.actions import ActionRecord
 from services.contract.errors import ErrorCode
 
 ANSWERS = [
@@ -22,6 +23,14 @@ def test_every_answer_has_a_schema_and_a_sentence(kind: type[Struct]) -> None:
 
 def test_an_event_that_waits_says_so_and_has_no_seq() -> None:
     assert msgspec.json.decode(msgspec.json.encode(answers.EventData(queued=True))) == {"seq": None, "queued": True}
+
+
+def test_a_command_that_still_runs_has_no_result() -> None:
+    record = ActionRecord(id="c", at=1, who="::1", action="create_window", target=None, body="{}")
+    text = msgspec.json.encode(answers.CommandsData(commands=(record,)))
+
+    [command] = msgspec.json.decode(text)["commands"]
+    assert (command["target"], command["finished_at"], command["result"], command["message"]) == (None,) * 4
 
 
 def test_a_failure_never_claims_success() -> None:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.contract import codec
-from services.contract.codec import Batch, DecodeError, Header, Tag
+from services.contract.codec import Batch, DecodeError, Header, ScreensHeader, Tag
+from services.contract.entities import Screen
 from services.contract.errors import ErrorCode, Problem
 from services.contract.requests import AnyRequest, GetHealth, GetPanes, GetSnapshot, Reply, type_of_reply
 from services.contract.updates import MESSAGES, Message, PaneRemoved
@@ -70,12 +71,67 @@ def test_a_message_outside_the_stream_has_no_seq() -> None:
 
 
 @few
-@given(st.text(), st.integers(0, 2**53))
-def test_a_heartbeat_carries_the_top_seq_and_no_updates(epoch: str, top_seq: int) -> None:
-    batch = codec.decode_batch(codec.heartbeat_frames(epoch, top_seq))
+@given(st.text(), st.integers(0, 2**53), st.integers(0, 2**53))
+def test_a_heartbeat_carries_both_top_numbers_and_no_updates(epoch: str, top_seq: int, screens_seq: int) -> None:
+    batch = codec.decode_batch(codec.heartbeat_frames(epoch, top_seq, screens_seq))
 
-    assert batch == Batch(Header(epoch, top_seq), ())
+    assert batch == Batch(Header(epoch, top_seq, (), screens_seq), ())
     assert batch.first_seq == top_seq + 1
+
+
+def test_a_heartbeat_that_knows_no_screens_is_read() -> None:
+    frames = [codec.HEARTBEAT, msgspec.msgpack.encode(["e", 7, []])]
+
+    assert codec.decode_batch(frames).header == Header("e", 7, (), 0)
+
+
+@few
+@given(st.text(), st.integers(0, 2**53), st.lists(any_of(Screen), max_size=3))
+def test_screens_come_back_as_they_went_each_by_itself(epoch: str, seq: int, screens: list[Screen]) -> None:
+    frames = codec.screens_frames(epoch, seq, [(screen.pane_id, codec.encode(screen)) for screen in screens])
+    assert codec.is_screens(frames)
+
+    batch = codec.decode_screens(frames)
+
+    assert batch.header == ScreensHeader(epoch, seq, tuple(screen.pane_id for screen in screens))
+    assert [codec.decode_screen(body) for body in batch.screens] == screens
+
+
+def test_screens_and_updates_are_told_apart() -> None:
+    screens = codec.screens_frames("e", 1, [("%1", b"")])
+    for frames in (codec.heartbeat_frames("e", 1), codec.batch_frames("e", 1, [PaneRemoved(pane_id="%1")], 0)):
+        assert not codec.is_screens(frames)
+        with pytest.raises(DecodeError):
+            codec.decode_screens(frames)
+    with pytest.raises(DecodeError):
+        codec.decode_batch(screens)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _frames: [],
+        lambda frames: frames[:1],
+        lambda frames: [b"x", *frames[1:]],
+        lambda frames: frames[:-1],
+        lambda frames: [*frames, b""],
+        lambda frames: [frames[0], b"\xc1", *frames[2:]],
+        lambda frames: [frames[0], b"", *frames[2:]],
+    ],
+    ids=["nothing", "topic only", "other topic", "screen missing", "screen too many", "bad header", "no header"],
+)
+def test_broken_screens_are_a_decode_error(damage: FrameDamage) -> None:
+    frames = codec.screens_frames("e", 1, [("%1", b"a"), ("%2", b"b")])
+    assert codec.decode_screens(frames).screens == (b"a", b"b")
+
+    with pytest.raises(DecodeError):
+        codec.decode_screens(damage(frames))
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x80", b"\x81\xa7pane_id\xa2%1", b"\x91" * 100_000])
+def test_what_is_no_screen_is_a_decode_error(body: bytes) -> None:
+    with pytest.raises(DecodeError):
+        codec.decode_screen(body)
 
 
 @few
@@ -86,6 +142,8 @@ def test_random_bytes_are_a_decode_error_or_a_message(noise: bytes) -> None:
         codec.decode_problem,
         lambda body: codec.decode_reply(body, type_of_reply[GetSnapshot]),
         lambda body: codec.decode_batch([codec.BATCH, body]),
+        lambda body: codec.decode_screens([codec.SCREENS, body]),
+        codec.decode_screen,
     ):
         try:
             decode(noise)

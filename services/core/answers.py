@@ -5,7 +5,9 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from services.contract.actions import ActionRecord
 from services.contract.answers import (
+    CommandsData,
     CoreHealth,
     EventsData,
     HealthData,
@@ -19,13 +21,13 @@ from services.contract.answers import (
 )
 from services.contract.errors import ErrorCode, QuestmuxError
 from services.contract.events import NewEvent
-from services.contract.requests import GetEvents, GetPanes, GetSessions, Listing
+from services.contract.requests import GetActions, GetEvents, GetPanes, GetSessions, Listing
 from services.core.state import State, kept_event
 
 WHOLE: int = 2**62
 """No limit on a payload."""
 MAX_PAGE: int = 1_000
-"""A page of the log holds at most so many events."""
+"""A page of the log or of the audit holds at most so many rows."""
 
 
 class Log(Protocol):
@@ -33,6 +35,14 @@ class Log(Protocol):
 
     def events_after(self, seq: int, limit: int) -> list[tuple[int, NewEvent]]:
         """A page, oldest first; empty only at the end."""
+        ...
+
+
+class Audit(Protocol):
+    """Where actions are written down; `Store` is one."""
+
+    def actions(self, limit: int) -> list[ActionRecord]:
+        """The newest rows, the newest first."""
         ...
 
 
@@ -93,6 +103,11 @@ def events(log: Log, request: GetEvents) -> Listing:
             has_more=bool(log.events_after(next_after, 1)),
         )
     )
+
+
+def actions(audit: Audit, request: GetActions) -> Listing:
+    """Who had what done, the newest first."""
+    return _listing(CommandsData(commands=tuple(audit.actions(min(max(request.limit, 1), MAX_PAGE)))))
 
 
 def health(core: CoreHealth, services: dict[str, list[Peer]]) -> Listing:

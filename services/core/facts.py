@@ -24,6 +24,7 @@ WORD_CHARS: Final = 4_096
 """Names, ids and paths are cut at this, so that a session's facts stay small."""
 PID_DIGITS: Final = 10
 RUNNING_TASK: Final = "running"
+PROMPT: Final = "UserPromptSubmit"
 TASK_PROMPT: Final = "<task-notification>"
 """Begins a prompt that no person wrote: a background task has ended."""
 DIALOG_TOOLS: Final = frozenset({"AskUserQuestion", "ExitPlanMode"})
@@ -44,6 +45,7 @@ _RANK: Final = {
     "StopFailure": 9,
     "SessionEnd": 10,
     "PaneClosed": 11,
+    "Dismissed": 12,
 }
 _OTHER_RANK: Final = 5
 
@@ -100,11 +102,16 @@ def fact_of(event: NewEvent) -> Fact:
         cwd=_text(payload, "cwd"),
         model=_text(payload, "model"),
         permission_mode=_text(payload, "permission_mode"),
-        prompt=_persons_prompt(payload) if event.name == "UserPromptSubmit" else None,
+        prompt=_persons_prompt(payload) if event.name == PROMPT else None,
         last_message=_text(payload, "last_assistant_message", TEXT_CHARS) if event.name == "Stop" else None,
         pane_id=event.pane_id,
         tmux_pid=tmux_pid(event.tmux),
     )
+
+
+def is_persons_prompt(event: NewEvent) -> bool:
+    """Whether the event says that a session took what a person, or a program for one, typed."""
+    return event.name == PROMPT and _persons_prompt(payload_of(event)) is not None
 
 
 def payload_of(event: NewEvent) -> dict[str, object]:

@@ -10,7 +10,9 @@ from typing import Final
 from msgspec import structs
 
 from services.contract.entities import StatusName, WaitingFor
+from services.contract.events import Source
 from services.core.facts import Fact
+from services.core.own_events import DISMISSED
 from services.core.turn import Call, Pending, Phase, Turn, condition, name_of
 
 PARALLEL_MS: Final = 1_000
@@ -23,9 +25,9 @@ HELD: Final = 64
 
 def fold(turn: Turn, fact: Fact) -> Turn:
     """The turn after one more fact, which is later than all before it."""
-    table = _AGENT if fact.agent_id is not None else _MAIN
-    rule = table.get(fact.name)
-    after = _facts_only(turn, fact)
+    is_hook = fact.source == Source.HOOK
+    rule = _hook_rule(fact) if is_hook else _OTHERS.get((fact.source, fact.name))
+    after = _facts_only(turn, fact) if is_hook else turn
     if rule is None:
         return after
     changed = rule(after, fact)
@@ -44,8 +46,13 @@ def fold(turn: Turn, fact: Fact) -> Turn:
     )
 
 
+def _hook_rule(fact: Fact) -> "_Rule | None":
+    table = _AGENT if fact.agent_id is not None else _MAIN
+    return table.get(fact.name)
+
+
 def _facts_only(turn: Turn, fact: Fact) -> Turn:
-    """What every fact may bring, whatever its name: the newest value of each field."""
+    """What every hook may bring, whatever its name: the newest value of each field."""
     if fact.pane_id is not None:
         turn = structs.replace(turn, pane_id=fact.pane_id, tmux_pid=fact.tmux_pid, is_pane_closed=False)
     if fact.agent_id is not None:
@@ -140,6 +147,13 @@ def _session_end(turn: Turn, _fact: Fact) -> Turn:
 
 def _pane_closed(turn: Turn, fact: Fact) -> Turn:
     return structs.replace(_session_end(turn, fact), is_pane_closed=True)
+
+
+def _dismissed(turn: Turn, _fact: Fact) -> Turn:
+    """A person has seen how the turn ended."""
+    if turn.phase is Phase.ERROR:
+        return structs.replace(turn, phase=Phase.IDLE, error=None, unseen=False)
+    return structs.replace(turn, unseen=False) if turn.unseen else turn
 
 
 def _elicitation(turn: Turn, fact: Fact) -> Turn:
@@ -273,7 +287,6 @@ _MAIN: Final[dict[str, _Rule]] = {
     "Stop": _stop,
     "StopFailure": _stop_failure,
     "SessionEnd": _session_end,
-    "PaneClosed": _pane_closed,
     "Elicitation": _elicitation,
     "ElicitationResult": _elicited,
     "Notification": _notice,
@@ -294,4 +307,10 @@ _AGENT: Final[dict[str, _Rule]] = {
     "PostToolBatch": _agent_batch_ended,
     "Elicitation": _elicitation,
     "ElicitationResult": _elicited,
+}
+
+# What is no hook. A hook of the same name is any other unknown hook.
+_OTHERS: Final[dict[tuple[str, str], _Rule]] = {
+    (Source.TMUX, "PaneClosed"): _pane_closed,
+    (Source.API, DISMISSED): _dismissed,
 }

@@ -56,3 +56,27 @@ def event_log(db: Database) -> None:
         ) STRICT
         """,
     )
+
+
+@MIGRATIONS(name="0002_actions")
+def actions(db: Database) -> None:
+    """The audit: who had what done to tmux, when, and what came of it."""
+    _run(
+        db,
+        """
+        CREATE TABLE actions (
+            id TEXT PRIMARY KEY,
+            at INTEGER NOT NULL,
+            who TEXT NOT NULL,
+            action TEXT NOT NULL,
+            target TEXT,
+            body TEXT NOT NULL,
+            finished_at INTEGER,
+            result TEXT,
+            message TEXT,
+            data BLOB
+        ) STRICT
+        """,
+    )
+    # For pages of the newest first: entries of the same millisecond follow each other by their rowid.
+    _run(db, "CREATE INDEX actions_by_time ON actions (at)")

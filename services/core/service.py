@@ -3,19 +3,15 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
-from pathlib import Path
 from typing import Final, assert_never
 
 from services.bus import Incoming, Publisher, Server, wait_readable
 from services.contract.answers import CoreHealth
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
-from services.contract.events import NewEvent
 from services.contract.requests import (
-    Appended,
-    AppendEvents,
     Beat,
     DrainSpool,
+    GetActions,
     GetEvents,
     GetHealth,
     GetPanes,
@@ -26,35 +22,43 @@ from services.contract.requests import (
     Listing,
     Replayed,
     Reply,
-    ReportTmux,
+    ReportAction,
+    ReportScreens,
+    RunAction,
     Snapshot,
     SpoolDrained,
     Taken,
+    WatchPanes,
 )
 from services.core import answers
+from services.core.action_desk import ActionDesk
+from services.core.dispatcher import Dispatcher
 from services.core.keeper import Keeper
 from services.core.peers import Peers
-from services.core.state import new_tmux_event
+from services.core.poller_link import PollerLink
+from services.core.screen_desk import ScreenDesk
 from services.core.store import Store, StoreError
 from services.core.stream import Stream
+from services.core.writes import Write, Writes, not_kept
 from services.process.clock import new_id, now_ms
 from services.process.life import StopSignal
 from services.process.spool import Spool
 
 BEAT_S: Final = 1.0
 CHECKPOINT_S: Final = 30.0
-CHECKPOINT_EVENTS: Final = 20_000
-"""A start replays at most this much: under a second."""
 WAL_LOOK_S: Final = 5.0
-WAL_BYTES: Final = 16 * 1024 * 1024
 RETENTION_S: Final = 600.0
 FOLD_PAUSE_S: Final = 0.05
 """Between two turns of retention, so that it never delays an event by more than one turn."""
+FOLD_ACTIONS: Final = 1_000
+"""Rows of the audit that one turn of retention lets go."""
 SPOOL_LOOK_S: Final = 1.0
-SPOOL_CHUNK: Final = 500
 DAY_MS: Final = 24 * 3600 * 1000
 
-_Write = AppendEvents | ReportTmux
+POLLER: Final = "poller"
+
+_Read = GetSnapshot | GetUpdates | GetWindows | GetPanes | GetSessions | GetEvents | GetActions | GetHealth
+_Work = Beat | DrainSpool | RunAction | ReportAction | ReportScreens | WatchPanes
 
 logger = logging.getLogger(__name__)
 
@@ -81,19 +85,39 @@ class Core:
         self._store = store
         self._spool = spool
         self._server = server
+        self._publisher = publisher
         self._retention_ms = retention_days * DAY_MS
-        self._keeper = Keeper(store)
+        self._keeper = keeper = Keeper(store)
         self._peers = Peers()
         self._stop: StopSignal | None = None
-        self._publisher = publisher
-        self._stream = Stream(new_epoch(), publisher.publish)
+        self._stream = stream = Stream(new_epoch(), publisher.publish)
         self._started = time.monotonic()
-        self._last_event_at: int | None = None
-        self._counts = {"batches_total": 0, "events_total": 0, "repeats_total": 0, "spooled_total": 0}
+        self._link = link = PollerLink(server)
+        self._dispatcher = dispatcher = Dispatcher[Incoming]()
+        self._screens = screens = ScreenDesk(keeper.state, link, stream.epoch, publisher.publish)
+        self._writes = Writes(
+            store=store,
+            spool=spool,
+            keeper=keeper,
+            server=server,
+            stream=stream,
+            link=link,
+            dispatcher=dispatcher,
+            screens=screens,
+            is_stopping=self._is_stopping,
+        )
+        self._actions = ActionDesk(
+            store=store,
+            keeper=keeper,
+            server=server,
+            link=link,
+            dispatcher=dispatcher,
+            publish=self._writes.publish,
+        )
         self._timers = (
             Timer(BEAT_S, self._beat, first_s=0),
             Timer(CHECKPOINT_S, self._checkpoint),
-            Timer(WAL_LOOK_S, self._look_at_wal),
+            Timer(WAL_LOOK_S, self._writes.look_at_wal),
             Timer(RETENTION_S, self._retain, first_s=1),
             Timer(SPOOL_LOOK_S, self._look_at_spool),
         )
@@ -101,129 +125,88 @@ class Core:
     def run(self, stop: StopSignal) -> None:
         """Serve until asked to stop; then write the state down."""
         self._stop = stop
-        self.drain_spool()
-        logger.info("core ready", extra={"epoch": self._stream.epoch, "event_seq": self._keeper.seq})
-        while not stop.is_set:
-            self._run_timers()
-            pause = min(timer.due for timer in self._timers) - time.monotonic()
-            wait_readable(self._server, [self._publisher, stop.fileno()], pause)
-            self._publisher.welcome()
+        try:
+            self._writes.drain_spool()
+            logger.info("core ready", extra={"epoch": self._stream.epoch, "event_seq": self._keeper.seq})
+            while not stop.is_set:
+                self._run_timers()
+                wait_readable(self._server, [self._publisher, stop.fileno()], self._pause_s())
+                self._publisher.welcome()
+                self._handle(self._server.receive(now_ms()))
+                self._actions.expire()
+                self._screens.tell_poller(time.monotonic())
             self._handle(self._server.receive(now_ms()))
-        self._handle(self._server.receive(now_ms()))
+        finally:
+            self._actions.close()
+            self._server.part()
         self._keeper.make_checkpoint(now_ms())
 
-    def _handle(self, incoming: Sequence[Incoming]) -> None:
-        writes = [(one, one.request) for one in incoming if isinstance(one.request, _Write)]
-        if writes:
-            self._write(writes)
-        for one in incoming:
-            if isinstance(one.request, DrainSpool):
-                self._drain(one)
-            elif not isinstance(one.request, _Write):
-                self._answer(one)
-
-    # Writes: one transaction for all that has arrived.
-
-    def _write(self, writes: Sequence[tuple[Incoming, _Write]]) -> None:
-        try:
-            with self._store.transaction():
-                replies = [(one, self._keep(request)) for one, request in writes]
-        except StoreError as exc:
-            # The state is ahead of the disk now: only a new start makes them one again.
-            for one, _ in writes:
-                self._server.fail(one, _not_kept(exc))
-            raise
-        for one, reply in replies:
-            self._server.reply(one, reply)
-        for _, request in writes:
-            if isinstance(request, ReportTmux):
-                self._keeper.state.refresh(request)
-        self._publish()
-        self._counts["batches_total"] += 1
-        if self._keeper.seq - self._keeper.checkpoint_seq >= CHECKPOINT_EVENTS:
-            self._checkpoint()
-
-    def _keep(self, request: _Write) -> Reply:
-        match request:
-            case AppendEvents():
-                return Appended(seqs=self._append(request.events))
-            case ReportTmux():
-                payload = self._keeper.state.tmux_change(request)
-                if payload is not None:
-                    self._keeper.append([new_tmux_event(new_id(), request.at, payload)], now_ms())
-                return Taken(epoch=self._stream.epoch)
-            case _:
-                assert_never(request)
-
-    def _append(self, events: Sequence[NewEvent]) -> tuple[int, ...]:
-        now, before = now_ms(), self._keeper.seq
-        seqs = self._keeper.append(events, now)
-        new = self._keeper.seq - before
-        self._counts["events_total"] += new
-        self._counts["repeats_total"] += len(seqs) - new
-        if new:
-            self._last_event_at = now
-        return seqs
-
-    def _publish(self) -> None:
-        self._stream.publish(self._keeper.state.take_updates(), now_ms())
-
-    def drain_spool(self) -> int:
-        """Take what waits on disk into the log, in its order; how many events."""
-        count = sum(self._take_in(path) for path in self._spool.take())
-        self._counts["spooled_total"] += count
-        if count:
-            logger.info("spool taken in", extra={"events": count})
-        return count
-
-    def _take_in(self, path: Path) -> int:
-        """A file that a stop cuts short is read again by the next start, which knows the ids it has."""
-        count = 0
-        events = self._spool.read(path)
-        while not self._is_stopping():
-            chunk = tuple(islice(events, SPOOL_CHUNK))
-            if not chunk:
-                self._spool.delete(path)
-                break
-            with self._store.transaction():
-                self._append(chunk)
-            self._publish()
-            self._look_at_wal()
-            count += len(chunk)
-        return count
+    def _pause_s(self) -> float:
+        """How long there is nothing to do, unless somebody asks."""
+        now = time.monotonic()
+        timers_s = min(timer.due for timer in self._timers) - now
+        return min(timers_s, self._actions.pause_s(), self._screens.pause_s(now))
 
     def _is_stopping(self) -> bool:
         return self._stop is not None and self._stop.is_set
 
-    def _drain(self, one: Incoming) -> None:
-        try:
-            count = self.drain_spool()
-        except StoreError as exc:
-            self._server.fail(one, _not_kept(exc))
-            raise
-        self._server.reply(one, SpoolDrained(events=count))
+    def _handle(self, incoming: Sequence[Incoming]) -> None:
+        writes = [(one, one.request) for one in incoming if isinstance(one.request, Write)]
+        if writes:
+            self._writes.take(writes)
+        for one in incoming:
+            if not isinstance(one.request, Write):
+                self._answer(one, one.request)
 
-    # Reads.
-
-    def _answer(self, one: Incoming) -> None:
+    def _answer(self, one: Incoming, request: _Work | _Read) -> None:
         try:
-            reply = self._read(one)
+            reply = self._read(request) if isinstance(request, _Read) else self._work(one, request)
         except QuestmuxError as exc:
             self._server.fail(one, exc.problem)
-        except StoreError:
+        except StoreError as exc:
+            self._server.fail(one, not_kept(exc))
             raise
         except Exception:
-            logger.exception("request failed", extra={"request": type(one.request).__name__})
+            logger.exception("request failed", extra={"request": type(request).__name__})
             self._server.fail(one, Problem(code=ErrorCode.INTERNAL, message="core failed; its log says why"))
         else:
-            self._server.reply(one, reply)
+            if reply is not None:
+                self._server.reply(one, reply)
 
-    def _read(self, one: Incoming) -> Reply:  # noqa: PLR0911 - one line for each request
-        state = self._keeper.state
-        match one.request:
+    def _work(self, one: Incoming, request: _Work) -> Reply | None:
+        """What a request brings about; None when its answer comes later."""
+        match request:
             case Beat():
-                self._peers.take(one.request, now_ms())
+                return self._take_beat(one, request)
+            case DrainSpool():
+                return SpoolDrained(events=self._writes.drain_spool())
+            case RunAction():
+                return self._run_action(one, request)
+            case ReportAction():
+                self._actions.report(request)
                 return Taken(epoch=self._stream.epoch)
+            case ReportScreens():
+                self._screens.report(request)
+                return Taken(epoch=self._stream.epoch)
+            case WatchPanes():
+                return self._screens.watch(request, now_ms())
+            case _:
+                assert_never(request)
+
+    def _take_beat(self, one: Incoming, beat: Beat) -> Taken:
+        self._peers.take(beat, now_ms())
+        if beat.service == POLLER:
+            self._link.beat(one.peer)
+        return Taken(epoch=self._stream.epoch)
+
+    def _run_action(self, one: Incoming, request: RunAction) -> Listing | None:
+        if self._is_stopping():
+            raise QuestmuxError(ErrorCode.CORE_UNAVAILABLE, "core ends: nothing was done")
+        return self._actions.run(one, request)
+
+    def _read(self, request: _Read) -> Reply:  # noqa: PLR0911 - one line for each request
+        state = self._keeper.state
+        match request:
             case GetSnapshot():
                 return Snapshot(
                     epoch=self._stream.epoch,
@@ -237,22 +220,22 @@ class Core:
             case GetWindows():
                 return answers.windows(state)
             case GetPanes():
-                return answers.panes(state, one.request)
+                return answers.panes(state, request)
             case GetSessions():
-                return answers.sessions(state, one.request)
+                return answers.sessions(state, request)
             case GetEvents():
-                return answers.events(self._store, one.request)
+                return answers.events(self._store, request)
+            case GetActions():
+                return answers.actions(self._store, request)
             case GetHealth():
                 return self._health()
-            case AppendEvents() | ReportTmux() | DrainSpool():
-                raise AssertionError("what writes does not come here")
             case _:
-                assert_never(one.request)
+                assert_never(request)
 
     def _health(self) -> Listing:
         now = now_ms()
         keeper = self._keeper
-        last = self._last_event_at
+        last = self._writes.last_event_at
         core = CoreHealth(
             epoch=self._stream.epoch,
             update_seq=self._stream.seq,
@@ -265,7 +248,9 @@ class Core:
             panes=len(keeper.state.panes()),
             spool_bytes=self._spool.size_bytes(),
             figures={
-                **self._counts,
+                **self._writes.figures,
+                **self._actions.figures,
+                "pending_actions": len(self._dispatcher),
                 "failed_events_total": keeper.failed_events,
                 "bad_requests_total": self._server.bad_requests,
                 "expired_requests_total": self._server.expired_requests,
@@ -284,26 +269,23 @@ class Core:
             timer.run(now)
 
     def _beat(self) -> None:
-        self._stream.beat()
+        self._screens.forget_silent(now_ms())
+        self._stream.beat(self._screens.seq)
 
     def _checkpoint(self) -> None:
         self._keeper.make_checkpoint(now_ms())
 
-    def _look_at_wal(self) -> None:
-        if self._store.sizes()["wal_bytes"] > WAL_BYTES:
-            self._store.flush_wal()
-
     def _look_at_spool(self) -> None:
         """Command hooks leave files here without telling anybody."""
-        self.drain_spool()
+        self._writes.drain_spool()
 
     def _retain(self) -> float | None:
         now = now_ms()
-        return FOLD_PAUSE_S if self._keeper.fold_old(now - self._retention_ms, now) else None
-
-
-def _not_kept(exc: StoreError) -> Problem:
-    return Problem(code=ErrorCode.CORE_UNAVAILABLE, message=f"not kept: {exc}")
+        oldest = now - self._retention_ms
+        folded = self._keeper.fold_old(oldest, now)
+        with self._store.transaction():
+            folded += self._store.delete_actions_before(oldest, FOLD_ACTIONS)
+        return FOLD_PAUSE_S if folded else None
 
 
 def new_epoch() -> str:

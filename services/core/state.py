@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct, field
 
-from services.contract.entities import KeptEvent, Pane, Session, Status, StatusName, Window, XpAward
+from services.contract.entities import KeptEvent, Pane, Session, Status, StatusName, TmuxServer, Window, XpAward
 from services.contract.events import NewEvent, Source
 from services.contract.requests import ReportTmux, SeenPane
 from services.contract.updates import (
@@ -24,7 +24,7 @@ from services.contract.updates import (
     XpGain,
 )
 from services.core.facts import Fact, fact_of
-from services.core.panes import REPORT, TmuxChange, TmuxState, apply_change, change_between, has_moved, refreshed
+from services.core.panes import TmuxChange, TmuxState, apply_change, change_between, has_moved, view_of
 from services.core.timeline import Timeline
 from services.core.turn import Turn, asked, status_of
 from services.core.xp import award_of
@@ -70,6 +70,7 @@ class State:
         self._sessions = dict(kept.sessions)
         self._tmux = kept.tmux
         self._seen = kept.tmux  # With what the log leaves out.
+        self._revision: int | None = None
         self._in_pane: dict[str, set[str]] = {}
         for session_id, session in self._sessions.items():
             self._index(session_id, None, session.timeline.turn.pane_id)
@@ -88,11 +89,14 @@ class State:
     def apply(self, seq: int, event: NewEvent, is_first: IsFirst) -> XpAward | None:
         """Take one kept event; the award that it earned, if any."""
         self._happened.append(EventKept(event=kept_event(seq, event)))
-        if event.source == Source.TMUX:
-            self._apply_tmux(event)
-            award = None
-        else:
-            award = self._apply_hook(seq, event, is_first)
+        award = None
+        match event.source:
+            case Source.HOOK:
+                award = self._apply_hook(seq, event, is_first)
+            case Source.TMUX:
+                self._apply_tmux(event)
+            case Source.API:
+                self._apply_dismissal(event)
         if seq % SWEEP_EVERY == 0:
             self._sweep(event.received_at)
         return award
@@ -117,6 +121,12 @@ class State:
             XpGain(session_id=award.session_id, amount=award.amount, reason=award.reason, total=session.xp)
         )
         return award
+
+    def _apply_dismissal(self, event: NewEvent) -> None:
+        """It tells nothing of the session's own doings, and so is in none of its counters."""
+        session = self._sessions.get(event.session_id or "")
+        if event.session_id is not None and session is not None:
+            self._add_fact(event.session_id, session, fact_of(event))
 
     def _session(self, session_id: str, at: int) -> SessionState:
         session = self._sessions.get(session_id)
@@ -171,18 +181,22 @@ class State:
 
     # In: what a poller sees.
 
-    def tmux_change(self, report: ReportTmux) -> bytes | None:
+    def view_of(self, report: ReportTmux) -> TmuxState | None:
+        """Tmux as a report shows it; None when it changes another report than the one taken last."""
+        is_next = report.after == self._revision and report.server == self._seen.server
+        return view_of(self._seen, report) if report.after is None or is_next else None
+
+    def tmux_change(self, view: TmuxState) -> bytes | None:
         """The payload of the event that a report is worth; None when the log need not know."""
-        change = change_between(self._tmux, report)
+        change = change_between(self._tmux, view)
         return None if change is None else msgspec.json.encode(change)
 
-    def refresh(self, report: ReportTmux) -> None:
+    def refresh(self, view: TmuxState, revision: int) -> None:
         """Take what a report shows beyond its event: titles, commands, sizes, processes."""
-        before, self._seen = self._seen, refreshed(report)
-        self._changed_panes |= {
-            pane_id for pane_id, pane in self._seen.panes.items() if before.panes.get(pane_id) != pane
-        }
-        self._windows_changed |= before.windows != self._seen.windows
+        before, self._seen = self._seen, view
+        self._revision = revision
+        self._changed_panes |= {pane_id for pane_id, pane in view.panes.items() if before.panes.get(pane_id) != pane}
+        self._windows_changed |= before.windows != view.windows
 
     # Out: updates.
 
@@ -240,9 +254,27 @@ class State:
         seen = self._seen.panes.get(pane_id)
         return None if seen is None else self._pane(seen)
 
+    def has_pane(self, pane_id: str) -> bool:
+        """Whether tmux shows this pane."""
+        return pane_id in self._seen.panes
+
+    def has_window(self, window_id: str) -> bool:
+        """Whether tmux shows this window."""
+        return any(window.id == window_id for window in self._seen.windows)
+
+    @property
+    def server(self) -> TmuxServer | None:
+        """The life of the tmux server that is shown."""
+        return self._seen.server
+
     def sessions(self) -> tuple[Session, ...]:
         """All sessions, the first known first."""
         return tuple(s for session_id in self._sessions if (s := self.session(session_id)) is not None)
+
+    def clock_of(self, session_id: str, now: int) -> int:
+        """What a session's own clock says at our `now`: its events are ordered by it."""
+        session = self._sessions[session_id]
+        return session.last_event_at + max(0, now - session.last_received_at)
 
     def session(self, session_id: str) -> Session | None:
         """One session."""
@@ -285,6 +317,8 @@ class State:
             height=seen.height,
             dead=seen.dead,
             processes=seen.processes,
+            agent=seen.agent,
+            activity_at=seen.activity_at,
             session_id=session_id,
             status=status,
         )
@@ -330,11 +364,6 @@ def kept_event(seq: int, event: NewEvent, limit: int = EVENT_PAYLOAD_BYTES) -> K
     )
 
 
-def new_tmux_event(event_id: str, at: int, payload: bytes) -> NewEvent:
-    """The event that keeps a change of tmux."""
-    return NewEvent(id=event_id, name=REPORT, received_at=at, payload=payload, source=Source.TMUX)
-
-
 def _in_view(turn: Turn) -> tuple[object, ...]:
     """What a pane shows of its session, and what binds the two."""
     return (status_of(turn), turn.pane_id, turn.tmux_pid, turn.is_pane_closed)
@@ -355,6 +384,3 @@ def _attention(before: Status, session: Session) -> list[Message]:
         case _:
             return []
     return [Attention(session_id=session.id, pane_id=session.pane_id, status=status.name, reason=reason)]
-
-
-__all__ = ["REPORT", "Dump", "IsFirst", "SessionState", "State", "kept_event", "new_tmux_event"]

@@ -10,8 +10,11 @@ from typing import Final
 from msgspec import Struct
 from sqlite_utils import Database
 
+from services.contract.actions import ActionRecord
 from services.contract.entities import XpAward
+from services.contract.errors import ErrorCode
 from services.contract.events import NewEvent, Source
+from services.core.audit import KeptAction, Outcome
 from services.core.migrations import MIGRATIONS
 
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -26,6 +29,8 @@ PAGE_BYTES: Final = 8 * 1024 * 1024
 """A page of the log ends with the event that passes this; so payloads of a megabyte each do not fill the memory."""
 
 _EVENT_COLUMNS: Final = "seq, id, name, source, session_id, pane_id, tmux, received_at, sent_at, payload"
+
+_ACTION_COLUMNS: Final = "id, at, who, action, target, body, finished_at, result, message"
 
 
 class NewerDatabaseError(Exception):
@@ -177,6 +182,38 @@ class Store:
             (award.key, award.seq, award.session_id, award.amount, award.reason, award.at),
         )
 
+    # The audit.
+
+    def add_action(self, record: ActionRecord) -> None:
+        """Write down an action that is about to begin."""
+        self._connection.execute(
+            "INSERT INTO actions (id, at, who, action, target, body) VALUES (?,?,?,?,?,?)",
+            (record.id, record.at, record.who, record.action, record.target, record.body),
+        )
+
+    def finish_action(self, action_id: str, outcome: Outcome, now_ms: int) -> None:
+        """Write down what came of an action; it stands in for none and for a timeout, and is final itself."""
+        self._connection.execute(
+            "UPDATE actions SET finished_at = ?, result = ?, message = ?, data = ? "
+            "WHERE id = ? AND (result IS NULL OR result = ?)",
+            (now_ms, outcome.result, outcome.message, outcome.kept_data, action_id, ErrorCode.TMUX_TIMEOUT),
+        )
+
+    def action(self, action_id: str) -> KeptAction | None:
+        """One row, if there is one."""
+        query = f"SELECT {_ACTION_COLUMNS}, data FROM actions WHERE id = ?"  # noqa: S608 - a constant
+        return next((_kept_action(row) for row in self._rows(query, (action_id,))), None)
+
+    def actions(self, limit: int) -> list[ActionRecord]:
+        """The newest rows, the newest first."""
+        query = f"SELECT {_ACTION_COLUMNS}, NULL FROM actions ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608 - a constant
+        return [_kept_action(row).record for row in self._rows(query, (limit,))]
+
+    def delete_actions_before(self, at: int, limit: int) -> int:
+        """Let go of some of the rows that are older than a time; how many."""
+        query = "DELETE FROM actions WHERE rowid IN (SELECT rowid FROM actions WHERE at < ? ORDER BY at LIMIT ?)"
+        return self._connection.execute(query, (at, limit)).rowcount
+
     # Checkpoints.
 
     def checkpoint(self, kind: str) -> Checkpoint | None:
@@ -246,10 +283,36 @@ def _event(row: Sequence[object]) -> NewEvent:
         id=str(event_id),
         name=str(name),
         source=Source(str(source)),
-        session_id=None if session_id is None else str(session_id),
-        pane_id=None if pane_id is None else str(pane_id),
-        tmux=None if tmux is None else str(tmux),
+        session_id=_word(session_id),
+        pane_id=_word(pane_id),
+        tmux=_word(tmux),
         received_at=int(str(received_at)),
-        sent_at=None if sent_at is None else int(str(sent_at)),
+        sent_at=_number(sent_at),
         payload=str(payload).encode(),
     )
+
+
+def _kept_action(row: Sequence[object]) -> KeptAction:
+    action_id, at, who, action, target, body, finished_at, result, message, data = row
+    return KeptAction(
+        record=ActionRecord(
+            id=str(action_id),
+            at=int(str(at)),
+            who=str(who),
+            action=str(action),
+            target=_word(target),
+            body=str(body),
+            finished_at=_number(finished_at),
+            result=_word(result),
+            message=_word(message),
+        ),
+        data=data if isinstance(data, bytes) else None,
+    )
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: object) -> int | None:
+    return None if value is None else int(str(value))

@@ -34,9 +34,9 @@ class Stream:
         self._remember(first, frames)
         self._send(frames)
 
-    def beat(self) -> None:
-        """Say how far the stream is."""
-        self._send(codec.heartbeat_frames(self.epoch, self.seq))
+    def beat(self, screens_seq: int = 0) -> None:
+        """Say how far the stream is, and how far the screens."""
+        self._send(codec.heartbeat_frames(self.epoch, self.seq, screens_seq))
 
     def replay(self, epoch: str, after: int) -> tuple[tuple[bytes, ...], ...] | None:
         """The batches that hold the updates after a seq; None when the ring cannot give them all."""

@@ -32,3 +32,12 @@ def core(tmp_path: Path) -> Iterator[RunningCore]:
     running = RunningCore(tmp_path / "data")
     yield running
     running.close()
+
+
+@pytest.fixture
+def started(core: RunningCore) -> Iterator[RunningCore]:
+    """A core that answers; it ends well at the end."""
+    core.start()
+    core.health()
+    yield core
+    assert core.stop() == 0, core.log

@@ -4,9 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,9 +24,12 @@ from services.contract.requests import (
     GetSnapshot,
     Listing,
     Reply,
+    ReportTmux,
     Request,
     Snapshot,
 )
+from services.process.clock import now_ms
+from tests.unit.core.making import hook, pane, report
 
 ROOT = Path(__file__).parents[3]
 STOP_S = 10.0
@@ -125,3 +130,17 @@ class RunningCore:
 
     def snapshot(self) -> Snapshot:
         return self.ask(GetSnapshot(), Snapshot)
+
+
+def on_disk(core: RunningCore, query: str = "SELECT id FROM events ORDER BY seq") -> list[object]:
+    """What another process reads from the file."""
+    with closing(sqlite3.connect(f"file:{core.database}?mode=ro", uri=True)) as database:
+        return [row[0] for row in database.execute(query)]
+
+
+def tool(call: str) -> NewEvent:
+    return hook("PostToolUse", now_ms(), event_id=f"e-{call}", tool_name="Bash", tool_use_id=call)
+
+
+def report_of(*panes: str, title: str = "") -> ReportTmux:
+    return report(*(pane(pane_id, index=n, title=title) for n, pane_id in enumerate(panes)), at=now_ms())

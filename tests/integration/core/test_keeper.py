@@ -7,7 +7,8 @@ from msgspec import msgpack, structs
 from services.contract.events import NewEvent, Source
 from services.core import keeper as module
 from services.core.keeper import CLOCK_AHEAD_MS, Keeper, keepable
-from services.core.state import SWEEP_EVERY, new_tmux_event
+from services.core.own_events import new_tmux_event
+from services.core.state import SWEEP_EVERY
 from services.core.store import BASE, LATEST, Checkpoint, Store, StoreError
 from tests.unit.core.making import OTHER_SERVER, RUNS, hook, pane, recorded, report
 
@@ -28,10 +29,12 @@ def append_to_a_full_disk(keeper: Keeper, event: NewEvent) -> None:
 
 def see(keeper: Keeper, at: int, *panes: str, **fields: object) -> None:
     seen = report(*(pane(pane_id, index=n) for n, pane_id in enumerate(panes)), at=at, **fields)  # type: ignore[arg-type]
-    payload = keeper.state.tmux_change(seen)
+    view = keeper.state.view_of(seen)
+    assert view is not None
+    payload = keeper.state.tmux_change(view)
     if payload is not None:
         append(keeper, new_tmux_event(f"t{at}-{panes}", at, payload))
-    keeper.state.refresh(seen)
+    keeper.state.refresh(view, seen.revision)
 
 
 def fill(keeper: Keeper) -> None:

@@ -9,7 +9,7 @@ from sqlite_utils import Database
 from services.core.migrations import MIGRATIONS
 from services.core.store import Store
 
-RELEASED = ["0001_event_log"]
+RELEASED = ["0001_event_log", "0002_actions"]
 """Every migration that a user's file may have had: append only."""
 
 
@@ -29,7 +29,7 @@ def test_released_migrations_stay_as_they_are(empty: Database) -> None:
 def test_a_fresh_file_gets_its_tables(empty: Database) -> None:
     MIGRATIONS.apply(empty)
 
-    assert {"events", "event_ids", "xp_ledger", "checkpoints"} <= set(empty.table_names())
+    assert {"events", "event_ids", "xp_ledger", "checkpoints", "actions"} <= set(empty.table_names())
 
 
 def test_applying_again_changes_nothing(empty: Database) -> None:

@@ -1,10 +1,7 @@
 import asyncio
 import json
 import resource
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
@@ -12,131 +9,25 @@ from services.bus import Bus, Client, Subscriber
 from services.contract import codec
 from services.contract.codec import Batch
 from services.contract.errors import ErrorCode, QuestmuxError
-from services.contract.events import NewEvent
 from services.contract.requests import (
     Appended,
     AppendEvents,
     Beat,
-    DrainSpool,
     GetPanes,
     GetSessions,
     GetSnapshot,
     GetUpdates,
-    GetWindows,
     Listing,
     Replayed,
-    ReportTmux,
     Snapshot,
-    SpoolDrained,
     Taken,
 )
-from services.contract.spool import encode_line
-from services.core.service import SPOOL_CHUNK, Timer
+from services.core.service import Timer
 from services.process.clock import now_ms
-from services.process.spool import Spool
-from tests.integration.core.running import ANSWER_S, STOP_S, RunningCore
-from tests.unit.core.making import hook, pane, report
+from tests.integration.core.listening import Listener
+from tests.integration.core.running import ANSWER_S, STOP_S, RunningCore, on_disk, report_of, tool
+from tests.unit.core.making import hook
 from tests.waiting import wait_until, wait_until_async
-
-
-def tool(call: str) -> NewEvent:
-    return hook("PostToolUse", now_ms(), event_id=f"e-{call}", tool_name="Bash", tool_use_id=call)
-
-
-def on_disk(core: RunningCore, query: str = "SELECT id FROM events ORDER BY seq") -> list[object]:
-    """What another process reads from the file."""
-    with closing(sqlite3.connect(f"file:{core.database}?mode=ro", uri=True)) as database:
-        return [row[0] for row in database.execute(query)]
-
-
-@pytest.fixture
-def started(core: RunningCore) -> Iterator[RunningCore]:
-    core.start()
-    core.health()
-    yield core
-    assert core.stop() == 0, core.log
-
-
-class Listener:
-    """A subscriber that keeps every batch."""
-
-    def __init__(self, bus: Bus, core: RunningCore) -> None:
-        self.frames: list[tuple[bytes, ...]] = []
-        self.batches: list[Batch] = []
-        self.is_welcome = False
-        self._subscriber = Subscriber(bus, core.updates_address, self._take)
-
-    def _take(self, frames: list[bytes]) -> None:
-        if frames == [codec.WELCOME]:
-            self.is_welcome = True
-            return
-        batch = codec.decode_batch(frames)
-        if batch.payloads:
-            self.frames.append(tuple(frames))
-            self.batches.append(batch)
-
-    async def joined(self) -> None:
-        await wait_until_async(lambda: self.is_welcome, what="the welcome")
-
-    async def reaches(self, seq: int) -> None:
-        await wait_until_async(lambda: self.batches and self.batches[-1].header.seq >= seq, what=f"update {seq}")
-
-    def updates(self, after: int) -> list[dict[str, object]]:
-        texts = [payload for batch in self.batches for payload in batch.payloads]
-        return [update for text in texts if (update := json.loads(text))["seq"] > after]
-
-    def close(self) -> None:
-        self._subscriber.close()
-
-
-# Appending.
-
-
-def test_an_answered_event_is_on_disk(core: RunningCore) -> None:
-    core.start()
-
-    assert core.append(tool("c1"), tool("c2")) == (1, 2)
-
-    core.kill()
-    assert on_disk(core) == ["e-c1", "e-c2"]
-
-
-def test_a_repeated_event_is_one_also_after_a_kill(core: RunningCore) -> None:
-    core.start()
-    assert core.append(tool("c1"), tool("c1")) == (1, 1)
-    core.kill()
-    core.start()
-
-    assert core.append(tool("c1"), tool("c2")) == (1, 2)
-
-    (session,) = core.snapshot().sessions
-    assert (session.events, session.xp) == (2, 2)
-    assert core.health()["figures"]["repeats_total"] == 1
-    assert on_disk(core, "SELECT key FROM xp_ledger ORDER BY seq") == ["tool:s1:c1", "tool:s1:c2"]
-
-
-async def test_events_of_one_peer_keep_their_order(started: RunningCore) -> None:
-    names = [f"c{number}" for number in range(300)]
-    with Bus() as bus:
-        client = Client(bus, started.requests_address)
-        answers = await asyncio.gather(
-            *(client.request(AppendEvents(events=(tool(name),)), Appended, ANSWER_S) for name in names)
-        )
-        client.close()
-
-    assert [answer.seqs for answer in answers] == [(seq,) for seq in range(1, 301)]
-    assert on_disk(started) == [f"e-{name}" for name in names]
-
-
-def test_events_come_back_as_they_were_sent(started: RunningCore) -> None:
-    payload = '{"hook_event_name":"Stop", "text":"é 🜚 \\u0000"}'.encode()
-    started.append(NewEvent(id="e", name="Stop", received_at=5, sent_at=4, payload=payload, pane_id="%1"))
-
-    (event,) = started.events()
-
-    assert event["payload"] == json.loads(payload)
-    assert (event["seq"], event["received_at"], event["sent_at"], event["pane_id"]) == (1, 5, 4, "%1")
-
 
 # The state and its stream.
 
@@ -159,23 +50,6 @@ def test_the_state_is_the_same_after_a_restart(core: RunningCore) -> None:
     core.kill()
     core.start()
     assert core.snapshot().sessions == before.sessions
-
-
-def report_of(*panes: str, title: str = "") -> ReportTmux:
-    return report(*(pane(pane_id, index=n, title=title) for n, pane_id in enumerate(panes)), at=now_ms())
-
-
-def test_a_report_of_tmux_is_an_event_only_when_the_layout_changes(started: RunningCore) -> None:
-    for title in ("", "one", "two"):
-        started.ask(report_of("%1", title=title), Taken)
-    assert [event["name"] for event in started.events()] == ["TmuxReport"]
-    assert [shown.title for shown in started.snapshot().panes] == ["two"]
-
-    started.ask(report_of("%1", "%2"), Taken)
-
-    assert len(started.events()) == 2
-    windows = json.loads(started.ask(GetWindows(), Listing).data)["windows"]
-    assert [shown["id"] for shown in windows[0]["panes"]] == ["%1", "%2"]
 
 
 async def test_a_snapshot_and_the_later_updates_are_the_state(started: RunningCore) -> None:
@@ -264,92 +138,6 @@ def test_health_tells_of_core_and_of_who_is_there(started: RunningCore) -> None:
     assert health["event_age_ms"] < 60_000
     assert min(health["database_bytes"], health["wal_bytes"], health["free_disk_bytes"]) > 0
     assert health["figures"]["events_total"] == 1
-
-
-# The spool.
-
-
-def test_the_spool_is_read_before_anything_else(core: RunningCore) -> None:
-    core.spool_dir.mkdir(parents=True)
-    Spool(core.spool_dir).append([tool("c1"), tool("c2")])
-    core.start()
-
-    assert core.append(tool("c3"), tool("c1")) == (3, 1)
-
-    assert on_disk(core) == ["e-c1", "e-c2", "e-c3"]
-    assert list(core.spool_dir.glob("*.jsonl*")) == []
-    assert core.health()["figures"]["spooled_total"] == 2
-
-
-def test_the_spool_is_read_when_asked_for(started: RunningCore) -> None:
-    assert started.ask(DrainSpool(), SpoolDrained).events == 0
-    Spool(started.spool_dir).append([tool("c1"), tool("c2"), tool("c1")])
-
-    assert started.ask(DrainSpool(), SpoolDrained).events == 3
-
-    assert on_disk(started) == ["e-c1", "e-c2"]
-    assert started.health()["spool_bytes"] == 0
-
-
-def test_files_that_command_hooks_leave_are_found(started: RunningCore) -> None:
-    started.health()
-    part = started.spool_dir / ".part"
-    part.write_bytes(encode_line(tool("c1")))
-    part.rename(started.spool_dir / "hook-1.jsonl")
-
-    wait_until(lambda: on_disk(started) == ["e-c1"], deadline_s=3, what="the hook's event in the log")
-
-
-def test_a_torn_line_is_put_aside_and_the_rest_is_taken(core: RunningCore) -> None:
-    core.spool_dir.mkdir(parents=True)
-    torn = encode_line(tool("c2"))[:40]
-    (core.spool_dir / "events.jsonl").write_bytes(encode_line(tool("c1")) + torn)
-    core.start()
-
-    assert core.append(tool("c3")) == (2,)
-
-    assert (core.spool_dir / "rejected").read_bytes() == torn + b"\n"
-    assert core.health()["figures"]["rejected_spool_lines_total"] == 1
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b'{"id":"x","received_at":' + b"9" * 30 + b',"payload":{"hook_event_name":"Stop"}}\n',
-        b'{"id":"x","received_at":1,"payload":{"hook_event_name":"\xff"}}\n',
-        b'{"id":"x","received_at":1,"payload":{"hook_event_name":"Stop","x":' + b"[" * 9_000 + b"]" * 9_000 + b"}}\n",
-    ],
-    ids=["number", "bytes", "depth"],
-)
-def test_no_line_can_keep_core_from_starting(core: RunningCore, line: bytes) -> None:
-    core.spool_dir.mkdir(parents=True)
-    (core.spool_dir / "hook-1.jsonl").write_bytes(line + encode_line(tool("c1")))
-    core.start()
-
-    assert core.append(tool("c2")) == (2,)
-    assert core.stop() == 0
-
-
-def test_a_stop_amid_a_large_spool_loses_and_repeats_nothing(core: RunningCore) -> None:
-    core.spool_dir.mkdir(parents=True)
-    count = 20 * SPOOL_CHUNK
-    Spool(core.spool_dir).append([tool(f"c{number}") for number in range(count)])
-    core.start()
-    wait_until(
-        lambda: core.database.exists() and "event_ids" in schema(core) and on_disk(core), what="the first events"
-    )
-
-    assert core.stop() == 0
-    assert list(core.spool_dir.glob("*.taken")), "it read on to the end"
-    core.start()
-
-    assert core.append(tool("last")) == (count + 1,)
-    (session,) = core.snapshot().sessions
-    assert (session.events, session.xp) == (count + 1, count + 1)
-
-
-def schema(core: RunningCore) -> list[object]:
-    return on_disk(core, "SELECT name FROM sqlite_master")
 
 
 # Starting and ending.

@@ -7,13 +7,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from services.contract.actions import ActionRecord
 from services.contract.entities import XpAward
+from services.contract.errors import ErrorCode, Problem
 from services.contract.events import NewEvent, Source
 from services.core import store as module
-from services.core.migrations import MIGRATIONS, event_log
+from services.core.audit import DATA_BYTES, KeptAction, Outcome
+from services.core.migrations import MIGRATIONS, actions, event_log
 from services.core.store import BASE, LATEST, Checkpoint, NewerDatabaseError, Store, StoreError
 
 Open = Callable[[], Store]
@@ -130,6 +134,104 @@ def test_seqs_are_not_given_again_after_retention(opened: Open) -> None:
     assert opened().last_seq() == 2
 
 
+# The audit.
+
+
+def record(number: int, *, at: int = 5) -> ActionRecord:
+    return ActionRecord(id=f"a{number}", at=at, who="me", action="prompt", target="%1", body='{"text":"é"}')
+
+
+def add(store: Store, *records: ActionRecord) -> None:
+    with store.transaction():
+        for one in records:
+            store.add_action(one)
+
+
+def finish(store: Store, action_id: str, outcome: Outcome, now: int = 9) -> None:
+    with store.transaction():
+        store.finish_action(action_id, outcome, now)
+
+
+def timeout(message: str = "too late") -> Outcome:
+    return Outcome(problem=Problem(code=ErrorCode.TMUX_TIMEOUT, message=message))
+
+
+def test_an_action_is_written_down_before_and_after(opened: Open) -> None:
+    store = opened()
+    add(store, record(1))
+    assert opened().action("a1") == KeptAction(record=record(1))
+
+    finish(store, "a1", Outcome(data=b'{"pane_id":"%1"}'))
+
+    done = structs.replace(record(1), finished_at=9, result="ok")
+    assert opened().action("a1") == KeptAction(record=done, data=b'{"pane_id":"%1"}')
+    assert store.action("a2") is None
+
+
+def test_an_action_that_failed_says_why(opened: Open) -> None:
+    store = opened()
+    add(store, structs.replace(record(1), target=None))
+
+    finish(store, "a1", Outcome(problem=Problem(code=ErrorCode.CONFLICT, message="a dialog is open")))
+
+    kept = store.action("a1")
+    assert kept is not None
+    assert (kept.record.result, kept.record.message, kept.record.target) == ("conflict", "a dialog is open", None)
+
+
+def test_a_result_replaces_a_timeout_and_nothing_else(opened: Open) -> None:
+    store = opened()
+    add(store, record(1))
+
+    finish(store, "a1", timeout(), 9)
+    finish(store, "a1", Outcome(data=b"{}"), 10)
+    finish(store, "a1", timeout(), 11)
+    finish(store, "unknown", timeout(), 12)
+
+    done = structs.replace(record(1), finished_at=10, result="ok")
+    assert store.action("a1") == KeptAction(record=done, data=b"{}")
+    assert store.actions(10) == [done]
+
+
+def test_a_long_answer_is_not_kept(opened: Open) -> None:
+    store = opened()
+    add(store, record(1), record(2))
+
+    finish(store, "a1", Outcome(data=b"x" * DATA_BYTES))
+    finish(store, "a2", Outcome(data=b"x" * (DATA_BYTES + 1)))
+
+    kept = [store.action("a1"), store.action("a2")]
+    assert [None if one is None else one.data for one in kept] == [b"x" * DATA_BYTES, None]
+
+
+def test_an_id_is_written_down_once(opened: Open) -> None:
+    store = opened()
+    add(store, record(1))
+
+    with pytest.raises(StoreError, match="UNIQUE"):
+        add(store, record(1))
+
+
+def test_the_newest_actions_come_first_without_sorting(opened: Open) -> None:
+    store = opened()
+    add(store, record(1, at=5), record(3, at=7), record(2, at=7), record(4, at=6))
+
+    assert [one.id for one in store.actions(3)] == ["a2", "a3", "a4"]
+    plan = store._connection.execute("EXPLAIN QUERY PLAN SELECT id FROM actions ORDER BY at DESC, rowid DESC")
+    assert [row[3] for row in plan] == ["SCAN actions USING INDEX actions_by_time"]
+
+
+def test_old_actions_go_a_few_at_a_time(opened: Open) -> None:
+    store = opened()
+    add(store, *(record(number, at=number) for number in range(1, 8)))
+
+    with store.transaction():
+        counts = [store.delete_actions_before(6, 3) for _ in range(3)]
+
+    assert counts == [3, 2, 0]
+    assert [one.id for one in store.actions(10)] == ["a7", "a6"]
+
+
 # The ledger and the checkpoints.
 
 
@@ -188,7 +290,8 @@ def test_an_older_file_is_backed_up_before_it_is_migrated(
     append(opened(), (1, event(1)))
     next_release = Migrations(MIGRATIONS.name)
     next_release(name="0001_event_log")(event_log)
-    next_release(name="0002_more")(lambda db: db["events"].add_column("more", str))
+    next_release(name="0002_actions")(actions)
+    next_release(name="0003_more")(lambda db: db["events"].add_column("more", str))
     monkeypatch.setattr(module, "MIGRATIONS", next_release)
 
     migrated = Store(path, 1_234)
@@ -203,6 +306,22 @@ def test_an_older_file_is_backed_up_before_it_is_migrated(
     old = Store(backup, 1)
     assert old.events_after(0, 10) == [(1, event(1))]
     old.close()
+
+
+def test_a_file_of_the_first_release_gets_the_audit_and_keeps_its_events(
+    opened: Open, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_release = Migrations(MIGRATIONS.name)
+    first_release(name="0001_event_log")(event_log)
+    monkeypatch.setattr(module, "MIGRATIONS", first_release)
+    append(opened(), (1, event(1)))
+    monkeypatch.undo()
+
+    store = opened()
+
+    assert store.actions(10) == []
+    assert store.events_after(0, 10) == [(1, event(1))]
+    assert len(list(path.parent.glob("*.before-migration-*"))) == 1
 
 
 def test_a_fresh_or_known_file_needs_no_backup(opened: Open, path: Path) -> None:

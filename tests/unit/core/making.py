@@ -6,13 +6,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import structs
+
 from services.contract.entities import Status, TmuxServer
 from services.contract.events import NewEvent, Source
 from services.contract.requests import ReportTmux, SeenPane, SeenWindow
 from services.contract.updates import Message
 from services.core.facts import Fact, fact_of
 from services.core.lifecycle import fold
-from services.core.state import State, new_tmux_event
+from services.core.own_events import DISMISSED, new_dismissal, new_tmux_event
+from services.core.state import State
 from services.core.turn import Turn, status_of
 
 RECORDINGS: Final = Path(__file__).parents[2] / "fixtures" / "claude"
@@ -64,6 +67,18 @@ def asking(at: int, call: str = "c1", **fields: Any) -> Fact:
 def closed(at: int) -> Fact:
     """tmux closed the session's pane."""
     return Fact(at=at, event_id=f"t{next(_numbers)}", name="PaneClosed", source=Source.TMUX)
+
+
+def dismissed(at: int) -> Fact:
+    """A person dismissed the session's pane."""
+    return Fact(at=at, event_id=f"d{next(_numbers)}", name=DISMISSED, source=Source.API)
+
+
+def dismissal(
+    action_id: str = "a1", *, session: str = "s1", pane: str = "%1", at: int = 0, session_at: int | None = None
+) -> NewEvent:
+    """The event of a dismissal."""
+    return new_dismissal(action_id, "me", session, pane, at=at, session_at=at if session_at is None else session_at)
 
 
 def folded(facts: Iterable[Fact]) -> Turn:
@@ -119,6 +134,18 @@ def report(
     return ReportTmux(at=at, server=server, windows=tuple(seen), panes=panes)
 
 
+def changes(before: ReportTmux, now: ReportTmux) -> ReportTmux:
+    """`now` as a poller tells it to a core that has `before`."""
+    known = {pane.id: pane for pane in before.panes}
+    return structs.replace(
+        now,
+        windows=None if now.windows == before.windows else now.windows,
+        panes=tuple(pane for pane in now.panes if known.get(pane.id) != pane),
+        gone=tuple(known.keys() - {pane.id for pane in now.panes}),
+        after=before.revision,
+    )
+
+
 # The state.
 
 
@@ -143,10 +170,12 @@ class Log:
 
     def see(self, seen: ReportTmux) -> None:
         """Take a poller's report as core does."""
-        payload = self.state.tmux_change(seen)
+        view = self.state.view_of(seen)
+        assert view is not None, "changes of another report"
+        payload = self.state.tmux_change(view)
         if payload is not None:
             self.add(new_tmux_event(f"t{next(_numbers)}", seen.at, payload))
-        self.state.refresh(seen)
+        self.state.refresh(view, seen.revision)
 
     def replayed(self) -> State:
         """A fresh state after all events of the log."""

@@ -2,11 +2,13 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from services.contract.actions import ActionRecord
 from services.contract.answers import CoreHealth, Peer
 from services.contract.errors import ErrorCode, QuestmuxError
 from services.contract.events import NewEvent
-from services.contract.requests import GetEvents, GetPanes, GetSessions, Listing
+from services.contract.requests import GetActions, GetEvents, GetPanes, GetSessions, Listing
 from services.core import answers
 from services.core.answers import MAX_PAGE
 from services.core.state import EVENT_PAYLOAD_BYTES
@@ -105,6 +107,32 @@ def test_a_page_has_whole_payloads() -> None:
     page = data(answers.events(Pages(1, text=text), GetEvents(after=0, limit=1)))
 
     assert page["events"][0]["payload"]["text"] == text
+
+
+class Rows:
+    """An audit that answers with as many rows as it was asked for."""
+
+    def actions(self, limit: int) -> list[ActionRecord]:
+        first = ActionRecord(id="a0", at=0, who="me", action="close_pane", target="%1", body="{}")
+        return [structs.replace(first, id=f"a{number}") for number in range(limit)]
+
+
+@pytest.mark.parametrize(("limit", "rows"), [(2, 2), (0, 1), (-5, 1), (10**9, MAX_PAGE)])
+def test_the_audit_is_a_bounded_list(limit: int, rows: int) -> None:
+    commands = data(answers.actions(Rows(), GetActions(limit=limit)))["commands"]
+
+    assert len(commands) == rows
+    assert commands[0] == {
+        "id": "a0",
+        "at": 0,
+        "who": "me",
+        "action": "close_pane",
+        "target": "%1",
+        "body": "{}",
+        "finished_at": None,
+        "result": None,
+        "message": None,
+    }
 
 
 def test_health_is_cores_figures_beside_the_others() -> None:

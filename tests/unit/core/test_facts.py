@@ -4,7 +4,16 @@ from typing import Any
 import pytest
 
 from services.contract.events import NewEvent
-from services.core.facts import PROMPT_CHARS, TEXT_CHARS, WORD_CHARS, cut, fact_of, payload_of, tmux_pid
+from services.core.facts import (
+    PROMPT_CHARS,
+    TEXT_CHARS,
+    WORD_CHARS,
+    cut,
+    fact_of,
+    is_persons_prompt,
+    payload_of,
+    tmux_pid,
+)
 from tests.unit.core.making import asking, bash, fact, hook
 
 
@@ -165,6 +174,22 @@ def test_ties_fall_as_claude_code_sends() -> None:
 
     assert [one.name for one in sorted(facts, key=lambda one: one.order)] == names
     assert fact("PaneClosed", 5).order > fact("SessionEnd", 5).order
+    assert fact("Dismissed", 5).order > fact("PaneClosed", 5).order
+
+
+@pytest.mark.parametrize(
+    ("event", "is_one"),
+    [
+        (hook("UserPromptSubmit", prompt="go"), True),
+        (hook("UserPromptSubmit", prompt=""), True),
+        (hook("UserPromptSubmit", prompt="<task-notification>done"), False),
+        (hook("UserPromptSubmit"), False),
+        (event_of(b"no JSON", "UserPromptSubmit"), False),
+        (hook("Stop", prompt="go"), False),
+    ],
+)
+def test_a_persons_prompt_is_told_from_a_tasks_end(event: NewEvent, *, is_one: bool) -> None:
+    assert is_persons_prompt(event) is is_one
 
 
 def test_cut_keeps_what_fits() -> None:

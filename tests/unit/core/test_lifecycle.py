@@ -13,7 +13,7 @@ from services.core.facts import Fact, fact_of
 from services.core.lifecycle import HELD, LATE_MS, PARALLEL_MS, fold
 from services.core.timeline import WINDOW, Timeline
 from services.core.turn import Turn, asked, name_of, status_of
-from tests.unit.core.making import RUNS, asking, bash, closed, fact, folded, recorded, registry, status_after
+from tests.unit.core.making import RUNS, asking, bash, closed, dismissed, fact, folded, recorded, registry, status_after
 
 WORKING, WAITING, IDLE = StatusName.WORKING, StatusName.WAITING, StatusName.IDLE
 ERROR, ENDED, UNKNOWN = StatusName.ERROR, StatusName.ENDED, StatusName.UNKNOWN
@@ -193,6 +193,23 @@ RULES: list[tuple[str, list[Fact], StatusName]] = [
         [prompt(1), in_agent(fact("Elicitation", 2)), in_agent(fact("ElicitationResult", 3))],
         WORKING,
     ),
+    # Dismissals.
+    ("a person dismisses an error", [prompt(1), fact("StopFailure", 2), dismissed(3)], IDLE),
+    (
+        "and a late event does not bring it back",
+        [fact("StopFailure", 1), dismissed(2), bash("PostToolUse", 3)],
+        IDLE,
+    ),
+    ("the next turn works", [fact("StopFailure", 1), dismissed(2), prompt(3)], WORKING),
+    ("a dismissal ends no turn", [prompt(1), bash("PreToolUse", 2), dismissed(3)], WORKING),
+    ("and answers no dialog", [*OPEN_DIALOG, dismissed(LATER)], WAITING),
+    ("and wakes nobody", [prompt(1), fact("SessionEnd", 2), dismissed(3)], ENDED),
+    ("of what is not known, it says nothing", [dismissed(1)], UNKNOWN),
+    (
+        "under a background subagent's dialog the error goes",
+        [fact("StopFailure", 1), in_agent(asking(2)), dismissed(3), in_agent(bash("PostToolUse", LATER))],
+        IDLE,
+    ),
     # The pane.
     ("the pane closes amid the turn", [prompt(1), bash("PreToolUse", 2), closed(3)], ENDED),
 ]
@@ -267,6 +284,44 @@ def test_who_answers_a_background_subagent_has_seen_the_turn() -> None:
     assert status_after(*asking_in_background).unseen
     answered = status_after(*asking_in_background, in_agent(bash("PostToolUse", LATER)))
     assert (answered.unseen, answered.background_tasks) == (False, 1)
+
+
+def test_a_dismissed_error_is_gone_and_the_dismissal_is_why() -> None:
+    status = status_after(prompt(1), fact("StopFailure", 2, error="rate_limit"), dismissed(3))
+
+    assert (status.error, status.unseen, status.since) == (None, False, 3)
+    assert status.evidence is not None
+    assert (status.evidence.rule, status.evidence.source) == ("Dismissed", "api")
+
+
+def test_a_dismissed_turn_is_seen_and_nothing_else_changes() -> None:
+    turn = folded([fact("UserPromptSubmit", 1, pane="%1", tmux="/t,7,0", cwd="/a"), stop(2, 2)])
+    assert turn.unseen
+
+    assert fold(turn, dismissed(3)) == structs.replace(turn, unseen=False)
+    assert fold(fold(turn, dismissed(3)), stop(4)).unseen
+
+
+@pytest.mark.parametrize("before", [[], [prompt(1)], OPEN_DIALOG, [start(1)], [fact("SessionEnd", 1)]])
+def test_a_dismissal_of_nothing_changes_nothing(before: list[Fact]) -> None:
+    turn = folded(before)
+
+    assert fold(turn, dismissed(LATER)) == turn
+
+
+@pytest.mark.parametrize("name", ["Dismissed", "PaneClosed"])
+def test_a_hook_cannot_pass_for_what_core_makes_itself(name: str) -> None:
+    turn = folded([prompt(1), fact("StopFailure", 2)])
+
+    assert fold(turn, fact(name, 3)) == turn
+
+
+def test_a_dismissal_comes_after_all_of_its_millisecond() -> None:
+    timeline = Timeline()
+    for one in (dismissed(5), fact("StopFailure", 5), prompt(1)):
+        timeline.add(one)
+
+    assert name_of(timeline.turn) is IDLE
 
 
 def test_a_status_keeps_the_time_of_the_event_that_changed_it() -> None:
@@ -405,7 +460,8 @@ def test_a_recording_ends_the_same_in_any_order(run: str) -> None:
 def test_every_event_with_a_rule_is_in_the_document() -> None:
     document = (Path(__file__).parents[3] / "docs" / "status.md").read_text(encoding="utf-8")
 
-    assert not [name for name in {**lifecycle._MAIN, **lifecycle._AGENT} if f"`{name}`" not in document]
+    names = [*lifecycle._MAIN, *lifecycle._AGENT, *(name for _, name in lifecycle._OTHERS)]
+    assert not [name for name in names if f"`{name}`" not in document]
 
 
 def test_the_document_has_the_windows_numbers() -> None:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -5,45 +6,61 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import msgpack, structs
 
+from services.contract.entities import Agent
 from services.contract.requests import ReportTmux
-from services.core.panes import TmuxChange, TmuxState, apply_change, change_between, has_moved, refreshed
-from tests.unit.core.making import OTHER_SERVER, SERVER, pane, report, window
+from services.core.panes import TmuxChange, TmuxState, apply_change, change_between, has_moved, view_of
+from tests.unit.core.making import OTHER_SERVER, SERVER, changes, pane, report, window
+
+
+def whole(seen: ReportTmux) -> TmuxState:
+    """tmux as a whole report shows it."""
+    return view_of(TmuxState(), seen)
 
 
 def after(*reports: ReportTmux) -> TmuxState:
     """tmux as the log has it after reports."""
     state = TmuxState()
     for seen in reports:
-        change = change_between(state, seen)
+        change = change_between(state, whole(seen))
         state = state if change is None else apply_change(state, change)
     return state
 
 
 def change(before: ReportTmux, now: ReportTmux) -> TmuxChange | None:
-    return change_between(after(before), now)
+    return change_between(after(before), whole(now))
 
 
 def test_the_first_report_opens_everything() -> None:
     seen = report(pane("%1"), pane("%2", index=1))
 
-    first = change_between(TmuxState(), seen)
+    first = change_between(TmuxState(), whole(seen))
 
     assert first is not None
     assert first.is_new_server
     assert first.opened == seen.panes
     assert first.closed == ()
-    assert after(seen) == refreshed(seen)
+    assert after(seen) == whole(seen)
 
 
 def test_the_same_report_again_is_no_change() -> None:
     seen = report(pane("%1"))
 
     assert change(seen, seen) is None
-    assert change_between(TmuxState(), report(server=None)) is None
+    assert change_between(TmuxState(), whole(report(server=None))) is None
 
 
 @pytest.mark.parametrize(
-    "fields", [{"title": "x"}, {"command": "vim"}, {"active": False}, {"width": 81}, {"height": 25}], ids=str
+    "fields",
+    [
+        {"title": "x"},
+        {"command": "vim"},
+        {"active": False},
+        {"width": 81},
+        {"height": 25},
+        {"agent": Agent(name="claude", pid=7)},
+        {"activity_at": 10_000},
+    ],
+    ids=str,
 )
 def test_what_changes_all_the_time_is_no_event(fields: dict[str, Any]) -> None:
     assert change(report(pane("%1")), report(pane("%1", **fields))) is None
@@ -125,11 +142,11 @@ SEEN = st.builds(
 def test_the_changes_lead_to_what_is_seen(reports: list[ReportTmux]) -> None:
     state = TmuxState()
     for seen in reports:
-        found = change_between(state, seen)
+        found = change_between(state, whole(seen))
         if found is not None:
             state = apply_change(state, msgpack.decode(msgpack.encode(found), type=TmuxChange))
-        assert state == refreshed(seen)
-        assert change_between(state, seen) is None
+        assert state == whole(seen)
+        assert change_between(state, whole(seen)) is None
 
 
 def test_a_change_of_nothing_changes_nothing() -> None:
@@ -137,3 +154,58 @@ def test_a_change_of_nothing_changes_nothing() -> None:
 
     assert apply_change(state, TmuxChange(server=SERVER)) == state
     assert structs.replace(state, windows=()) != state
+
+
+# Reports of changes only.
+
+
+def test_changes_are_put_into_what_was_seen() -> None:
+    before = report(pane("%1"), pane("%2", index=1), pane("%3", index=2))
+    title = pane("%2", index=1, title="new")
+
+    now = view_of(whole(before), structs.replace(report(title), windows=None, gone=("%3", "%9"), after=0))
+
+    assert now == whole(report(pane("%1"), title, windows=before.windows))
+
+
+def test_a_new_pane_takes_its_place_in_the_order_of_tmux() -> None:
+    windows = [window("@1"), window("@0", index=1)]
+    before = report(pane("%1", "@0"), pane("%2", "@1"), windows=windows)
+    new = structs.replace(report(pane("%3", "@1", index=1), pane("%1", "@0", cwd="/x")), windows=None, after=0)
+
+    assert list(view_of(whole(before), new).panes) == ["%2", "%3", "%1"]
+
+
+def test_windows_that_move_take_their_panes_along() -> None:
+    before = report(pane("%1", "@0"), pane("%2", "@1"))
+    moved = structs.replace(report(windows=[window("@1"), window("@0")]), after=0)
+
+    now = view_of(whole(before), moved)
+
+    assert [shown.id for shown in now.windows] == ["@1", "@0"]
+    assert list(now.panes) == ["%2", "%1"]
+
+
+def test_a_pane_that_went_and_came_is_there() -> None:
+    before = report(pane("%1"))
+
+    now = view_of(whole(before), structs.replace(report(pane("%1", pid=7)), windows=None, gone=("%1",), after=0))
+
+    assert now.panes["%1"].pid == 7
+
+
+def test_a_whole_report_does_not_ask_what_was_seen() -> None:
+    before = whole(report(pane("%1")))
+
+    assert view_of(before, report(pane("%2"))) == whole(report(pane("%2")))
+
+
+@settings(max_examples=60)
+@given(st.lists(SEEN, min_size=1, max_size=6))
+def test_a_whole_report_and_changes_show_what_whole_reports_show(reports: list[ReportTmux]) -> None:
+    view = whole(reports[0])
+    for before, now in pairwise(reports):
+        view = view_of(view, changes(before, now)) if before.server == now.server else whole(now)
+
+        assert view == whole(now)
+        assert list(view.panes) == list(whole(now).panes)

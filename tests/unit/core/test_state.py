@@ -5,9 +5,9 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import msgpack
+from msgspec import msgpack, structs
 
-from services.contract.entities import StatusName
+from services.contract.entities import Agent, Status, StatusName
 from services.contract.events import NewEvent
 from services.contract.requests import ReportTmux
 from services.contract.updates import (
@@ -21,6 +21,7 @@ from services.contract.updates import (
     Windows,
     XpGain,
 )
+from services.core.own_events import new_tmux_event
 from services.core.state import (
     ENDED_KEPT_MS,
     EVENT_PAYLOAD_BYTES,
@@ -29,7 +30,6 @@ from services.core.state import (
     Dump,
     State,
     kept_event,
-    new_tmux_event,
 )
 from services.core.timeline import WINDOW
 from tests.unit.core.making import (
@@ -38,6 +38,8 @@ from tests.unit.core.making import (
     SERVER,
     TMUX,
     Log,
+    changes,
+    dismissal,
     hook,
     pane,
     recorded,
@@ -214,6 +216,65 @@ def test_an_earlier_start_that_comes_late_gives_the_pane_back() -> None:
     assert "pane_update" in kinds(log.take())
 
 
+# Dismissals.
+
+
+def status_in(log: Log, session: str = "s1") -> Status:
+    shown = log.state.session(session)
+    assert shown is not None
+    return shown.status
+
+
+def test_a_dismissal_changes_the_session_and_its_pane_and_calls_nobody() -> None:
+    log = Log()
+    log.see(report(pane("%1")))
+    log.add(hook("StopFailure", 5, pane="%1", tmux=TMUX, error="overloaded"))
+    log.take()
+
+    log.add(dismissal(at=9))
+
+    assert (status_in(log).name, status_in(log).error) == (StatusName.IDLE, None)
+    assert kinds(log.take()) == ["pane_update", "session_update", "event"]
+    assert session_in(log, "%1") == "s1"
+
+
+def test_a_dismissal_is_in_none_of_the_sessions_counters() -> None:
+    log = Log()
+    log.add(hook("Stop", 5))
+    before = log.state.session("s1")
+    assert before is not None
+
+    log.add(dismissal(at=9_000))
+
+    after = log.state.session("s1")
+    assert after == structs.replace(before, status=structs.replace(before.status, unseen=False))
+    assert log.awards == {}
+
+
+def test_a_dismissal_of_a_session_that_is_not_there_is_only_kept() -> None:
+    log = Log()
+
+    log.add(dismissal(session="gone"))
+
+    assert log.state.sessions() == ()
+    assert kinds(log.take()) == ["event"]
+
+
+@pytest.mark.parametrize("skew", [-600_000, 0, 600_000], ids=["behind", "right", "ahead"])
+def test_a_dismissal_is_timed_by_the_sessions_own_clock(skew: int) -> None:
+    """Else a clock that is ahead would put it before what it dismisses, one that is behind after what comes next."""
+    log = Log()
+    start = 1_000_000
+    log.add(structs.replace(hook("StopFailure", start), sent_at=start + skew))
+
+    assert log.state.clock_of("s1", start + 2_000) == start + skew + 2_000
+    log.add(dismissal(at=start + 2_000, session_at=log.state.clock_of("s1", start + 2_000)))
+    assert status_in(log).name is StatusName.IDLE
+
+    log.add(structs.replace(hook("Stop", start + 3_000), sent_at=start + skew + 3_000))
+    assert status_in(log).unseen
+
+
 # Counters and awards.
 
 
@@ -314,7 +375,9 @@ def test_a_pane_that_moves_changes_the_windows() -> None:
     log = Log()
     log.see(report(pane("%1"), pane("%2", index=1)))
     log.take()
-    change = log.state.tmux_change(report(pane("%2"), pane("%1", index=1)))
+    view = log.state.view_of(report(pane("%2"), pane("%1", index=1)))
+    assert view is not None
+    change = log.state.tmux_change(view)
     assert change is not None
 
     log.add(new_tmux_event("t", 1, change))
@@ -435,6 +498,101 @@ def test_the_pane_of_a_swept_session_is_told() -> None:
     assert [m.pane.id for m in messages if isinstance(m, PaneUpdate)] == ["%1"]
 
 
+# Changes of reports.
+
+
+def numbered(seen: ReportTmux, revision: int) -> ReportTmux:
+    return structs.replace(seen, revision=revision)
+
+
+def test_changes_are_of_the_report_taken_last() -> None:
+    first, second = numbered(report(pane("%1")), 7), numbered(report(pane("%1"), pane("%2")), 8)
+    log = Log()
+
+    assert log.state.view_of(changes(first, second)) is None, "a new core has none"
+    log.see(first)
+    assert log.state.view_of(structs.replace(changes(first, second), after=6)) is None
+    assert log.state.view_of(structs.replace(changes(first, second), server=OTHER_SERVER)) is None
+    log.see(changes(first, second))
+
+    assert [shown.id for shown in log.state.panes()] == ["%1", "%2"]
+    assert log.state.view_of(changes(first, second)) is None, "taken already"
+
+
+def test_a_report_that_is_not_taken_leaves_nothing_behind() -> None:
+    log = Log()
+    log.see(numbered(report(pane("%1", title="a")), 7))
+    log.take()
+    before = log.state.panes()
+
+    log.state.view_of(structs.replace(report(pane("%1", title="b")), after=5, gone=("%1",)))
+
+    assert log.state.panes() == before
+    assert log.take() == []
+
+
+def test_the_agent_and_the_activity_are_shown_and_not_logged() -> None:
+    log = Log()
+    log.see(report(pane("%1")))
+    log.take()
+
+    log.see(report(pane("%1", agent=Agent(name="claude", pid=7), activity_at=20_000)))
+
+    shown = log.state.pane("%1")
+    assert shown is not None
+    assert (shown.agent, shown.activity_at) == (Agent(name="claude", pid=7), 20_000)
+    assert len(log.events) == 1
+    assert kinds(log.take()) == ["pane_update"]
+
+
+def test_what_tmux_shows_is_known_by_its_ids() -> None:
+    log = Log()
+    assert log.state.server is None
+
+    log.see(report(pane("%1", "@7")))
+
+    assert (log.state.has_pane("%1"), log.state.has_pane("%2")) == (True, False)
+    assert (log.state.has_window("@7"), log.state.has_window("@8")) == (True, False)
+    assert log.state.server == SERVER
+
+
+SEEN = st.builds(
+    lambda places, titles, windows, server: report(
+        *(
+            pane(pane_id, windows[where % len(windows)], n, title=titles[n])
+            for n, (pane_id, where) in enumerate(places.items())
+        ),
+        server=server,
+        windows=[window(window_id) for window_id in windows],
+    ),
+    st.dictionaries(st.sampled_from(["%1", "%2", "%3", "%4"]), st.integers(0, 2), max_size=4),
+    st.lists(st.sampled_from("ab"), min_size=4, max_size=4),
+    st.permutations(["@0", "@1", "@2"]),
+    st.sampled_from([SERVER, SERVER, SERVER, OTHER_SERVER]),
+)
+
+
+@given(st.lists(SEEN, min_size=1, max_size=8), st.lists(st.booleans(), min_size=8, max_size=8))
+@settings(max_examples=60)
+def test_a_whole_report_and_changes_are_the_same_state_as_whole_reports(
+    reports: list[ReportTmux], whole: list[bool]
+) -> None:
+    told, plain = Log(), Log()
+    before: ReportTmux | None = None
+    for revision, seen in enumerate(reports):
+        now = numbered(seen, revision)
+        is_whole = before is None or whole[revision] or before.server != now.server
+        told.see(now if is_whole or before is None else changes(before, now))
+        plain.see(now)
+        before = now
+
+        assert told.state.windows() == plain.state.windows()
+        assert told.state.panes() == plain.state.panes()
+        assert kinds(told.take()) == kinds(plain.take())
+    assert told.state.dump() == plain.state.dump()
+    assert msgpack.encode(told.replayed().dump()) == msgpack.encode(told.state.dump())
+
+
 # Replay.
 
 
@@ -448,7 +606,8 @@ def steps(run: str) -> list[NewEvent | ReportTmux]:
         report(pane("%0"), server=OTHER_SERVER),
         report(server=None),
     ]
-    return [*recorded(run), *layouts]
+    dismissals = [dismissal(e.id, session=e.session_id or "", at=e.at) for e in recorded(run)[3::7]]
+    return [*recorded(run), *layouts, *dismissals]
 
 
 @given(st.sampled_from(RUNS), st.sampled_from(RUNS), st.randoms(use_true_random=False))

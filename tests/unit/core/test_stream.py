@@ -57,6 +57,10 @@ def test_a_heartbeat_says_how_far_the_stream_is() -> None:
 
     assert codec.decode_batch(sent.frames[-1]).header == codec.Header("epoch", 2)
 
+    stream.beat(7)
+
+    assert codec.decode_batch(sent.frames[-1]).header == codec.Header("epoch", 2, (), 7)
+
 
 @settings(max_examples=60)
 @given(st.lists(st.integers(1, 4), max_size=20), st.integers(-3, 60))

@@ -1,0 +1,160 @@
+"""What is kept: events and reports of tmux, in one transaction for all that has arrived, then told to everybody."""
+
+import logging
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final, assert_never
+
+from services.bus import Incoming, Server
+from services.contract.errors import ErrorCode, Problem
+from services.contract.events import NewEvent
+from services.contract.requests import Appended, AppendEvents, Reply, ReportTmux, Taken
+from services.core.dispatcher import Dispatcher
+from services.core.keeper import Keeper
+from services.core.own_events import new_tmux_event
+from services.core.poller_link import PollerLink
+from services.core.screen_desk import ScreenDesk
+from services.core.store import Store, StoreError
+from services.core.stream import Stream
+from services.process.clock import new_id, now_ms
+from services.process.spool import Spool
+
+CHECKPOINT_EVENTS: Final = 20_000
+"""A start replays at most this much: under a second."""
+WAL_BYTES: Final = 16 * 1024 * 1024
+SPOOL_CHUNK: Final = 500
+
+SEND_ALL: Final = Problem(code=ErrorCode.CONFLICT, message="changes of a report that core does not have: send it all")
+
+Write = AppendEvents | ReportTmux
+
+logger = logging.getLogger(__name__)
+
+
+class Writes:
+    """The only way into the log, but for what a person dismisses."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        spool: Spool,
+        keeper: Keeper,
+        server: Server,
+        stream: Stream,
+        link: PollerLink,
+        dispatcher: Dispatcher[Incoming],
+        screens: ScreenDesk,
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._spool = spool
+        self._keeper = keeper
+        self._server = server
+        self._stream = stream
+        self._link = link
+        self._dispatcher = dispatcher
+        self._screens = screens
+        self._is_stopping = is_stopping
+        self.last_event_at: int | None = None
+        self.figures = {"batches_total": 0, "events_total": 0, "repeats_total": 0, "spooled_total": 0}
+
+    def take(self, writes: Sequence[tuple[Incoming, Write]]) -> None:
+        """Keep all of it, answer, publish.
+
+        Raises:
+            StoreError: it was not kept; this is answered too.
+        """
+        try:
+            with self._store.transaction():
+                replies = [(one, self._keep(one, request)) for one, request in writes]
+        except StoreError as exc:
+            # The state is ahead of the disk now: only a new start makes them one again.
+            for one, _ in writes:
+                self._server.fail(one, not_kept(exc))
+            raise
+        for one, reply in replies:
+            if isinstance(reply, Problem):
+                self._server.fail(one, reply)
+            else:
+                self._server.reply(one, reply)
+        self.publish()
+        self.figures["batches_total"] += 1
+        if self._keeper.seq - self._keeper.checkpoint_seq >= CHECKPOINT_EVENTS:
+            self._keeper.make_checkpoint(now_ms())
+
+    def _keep(self, one: Incoming, request: Write) -> Reply | Problem:
+        match request:
+            case AppendEvents():
+                return Appended(seqs=self._append(request.events))
+            case ReportTmux():
+                return self._keep_report(one, request)
+            case _:
+                assert_never(request)
+
+    def _append(self, events: Sequence[NewEvent]) -> tuple[int, ...]:
+        now, before = now_ms(), self._keeper.seq
+        seqs = self._keeper.append(events, now)
+        new = self._keeper.seq - before
+        self.figures["events_total"] += new
+        self.figures["repeats_total"] += len(seqs) - new
+        if new:
+            self.last_event_at = now
+        self._dispatcher.hear(events)
+        self._screens.hear(events)
+        return seqs
+
+    def _keep_report(self, one: Incoming, request: ReportTmux) -> Reply | Problem:
+        state = self._keeper.state
+        view = state.view_of(request)
+        if view is None:
+            return SEND_ALL
+        payload = state.tmux_change(view)
+        if payload is not None:
+            self._keeper.append([new_tmux_event(new_id(), request.at, payload)], now_ms())
+        state.refresh(view, request.revision)
+        self._link.reported(one.peer)
+        return Taken(epoch=self._stream.epoch)
+
+    def publish(self) -> None:
+        """Tell what became true, once it is on disk."""
+        messages = self._keeper.state.take_updates()
+        self._stream.publish(messages, now_ms())
+        self._screens.note(messages)
+
+    # The spool.
+
+    def drain_spool(self) -> int:
+        """Take what waits on disk into the log, in its order; how many events."""
+        count = sum(self._take_in(path) for path in self._spool.take())
+        self.figures["spooled_total"] += count
+        if count:
+            logger.info("spool taken in", extra={"events": count})
+        return count
+
+    def _take_in(self, path: Path) -> int:
+        """A file that a stop cuts short is read again by the next start, which knows the ids it has."""
+        count = 0
+        events = self._spool.read(path)
+        while not self._is_stopping():
+            chunk = tuple(islice(events, SPOOL_CHUNK))
+            if not chunk:
+                self._spool.delete(path)
+                break
+            with self._store.transaction():
+                self._append(chunk)
+            self.publish()
+            self.look_at_wal()
+            count += len(chunk)
+        return count
+
+    def look_at_wal(self) -> None:
+        """Move the write-ahead log into the file when it has grown."""
+        if self._store.sizes()["wal_bytes"] > WAL_BYTES:
+            self._store.flush_wal()
+
+
+def not_kept(exc: StoreError) -> Problem:
+    """What is told to one whose request did not reach the disk."""
+    return Problem(code=ErrorCode.CORE_UNAVAILABLE, message=f"not kept: {exc}")

@@ -2,13 +2,26 @@
 
 import asyncio
 import os
+import time
+from pathlib import Path
 
 from services.bus import Bus, Client
 from services.contract.settings import Settings
+from services.poller.actions import Actions
+from services.poller.alarm import Alarm
+from services.poller.core_link import CoreLink
+from services.poller.gallery import Gallery
+from services.poller.keyboard import Keyboard
+from services.poller.observer import Observer
 from services.poller.processes import reader_for_this_machine
+from services.poller.prompting import Prompting
+from services.poller.reporter import Reporter
+from services.poller.schedule import Schedule
 from services.poller.service import Poller
 from services.poller.sight import Sight
+from services.poller.signalling import Signalling
 from services.poller.tmux import Tmux
+from services.poller.windows import Windows
 from services.process import life
 from services.process.clock import new_id, now_ms
 
@@ -21,22 +34,49 @@ def run(settings: Settings) -> None:
 async def serve(settings: Settings) -> None:
     """Wire the poller and let it run."""
     stop = life.stop_event(asyncio.get_running_loop())
-    tmux = Tmux(settings.tmux_socket)
+    tmux, schedule = Tmux(settings.tmux_socket), Schedule()
+    alarm = Alarm(schedule)
     with Bus() as bus:
-        client = Client(bus, settings.requests_address)
-        poller = Poller(
-            look=Sight(tmux, reader_for_this_machine()).look,
-            core=client,
-            poll_s=settings.poll_ms / 1000,
-            now_ms=now_ms,
-            instance=new_id(),
-            pid=os.getpid(),
-        )
+        client = Client(bus, settings.requests_address, alarm.orders.put_nowait)
         try:
-            await poller.run(stop)
+            await make_poller(settings, tmux, schedule, alarm, CoreLink(client)).run(stop)
         finally:
-            tmux.stop()  # A read that hangs would keep its thread, and so the process.
+            tmux.stop()  # A call that hangs would keep its thread, and so the process.
             client.close()
+
+
+def make_poller(settings: Settings, tmux: Tmux, schedule: Schedule, alarm: Alarm, core: CoreLink) -> Poller:
+    """The poller of one tmux server."""
+    observer = Observer(
+        tmux,
+        use_control=settings.tmux_control == "auto",
+        on_change=alarm.tmux_changed,
+        on_output=alarm.pane_printed,
+    )
+    gallery = Gallery(observer, now_ms)
+    keyboard = Keyboard(tmux)
+    actions = Actions(
+        tmux=tmux,
+        windows=Windows(tmux, settings.claude_command, Path.home()),
+        prompting=Prompting(keyboard, gallery.capture_one, schedule.has_agent),
+        signalling=Signalling(keyboard),
+        capture=gallery.capture_one,
+        now_ms=now_ms,
+    )
+    return Poller(
+        observer=observer,
+        sight=Sight(reader_for_this_machine()),
+        schedule=schedule,
+        gallery=gallery,
+        actions=actions,
+        core=core,
+        reporter=Reporter(core, now_ms),
+        alarm=alarm,
+        poll_s=settings.poll_ms / 1000,
+        wall_s=time.time,
+        instance=new_id(),
+        pid=os.getpid(),
+    )
 
 
 if __name__ == "__main__":

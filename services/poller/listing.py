@@ -12,14 +12,14 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from services.contract.entities import Process, TmuxServer
+from services.contract.entities import Agent, Process, TmuxServer
 from services.contract.requests import SeenPane, SeenWindow
 
 SERVER_FORMAT: Final = "#{pid} #{start_time} #{q:version} #{q:socket_path} |"
 PANE_FORMAT: Final = (
     "#{session_id} #{window_id} #{pane_id} #{window_index} #{pane_index} #{window_active} #{pane_active}"
-    " #{pane_dead} #{pane_pid} #{pane_width} #{pane_height} #{q:session_name} #{q:window_name} #{q:window_layout}"
-    " #{q:pane_title} #{q:pane_current_command} #{q:pane_current_path} |"
+    " #{pane_dead} #{pane_pid} #{pane_width} #{pane_height} #{window_activity} #{q:session_name} #{q:window_name}"
+    " #{q:window_layout} #{q:pane_title} #{q:pane_current_command} #{q:pane_current_path} |"
 )
 COMMANDS: Final = ("display-message", "-p", SERVER_FORMAT, ";", "list-panes", "-a", "-F", PANE_FORMAT)
 """One tmux client for everything: the server first, because a server without sessions has no panes to name it."""
@@ -27,6 +27,8 @@ COMMANDS: Final = ("display-message", "-p", SERVER_FORMAT, ";", "list-panes", "-
 SERVER_FIELDS: Final = SERVER_FORMAT.count(" ")
 PANE_FIELDS: Final = PANE_FORMAT.count(" ")
 MAX_QUOTED_BYTES: Final = 200
+ACTIVITY_STEP_S: Final = 10
+"""Activity is told in steps of this, so that a busy pane is not news with every look."""
 
 _FIELD: Final = re.compile(rb"((?:[^ |\\]|\\.)*+)([ |])", re.DOTALL)
 _QUOTED: Final = re.compile(rb"\\\\\$|\\([0-7]{3}|.)", re.DOTALL)
@@ -55,6 +57,12 @@ class Listing(Struct, frozen=True, kw_only=True):
     server: TmuxServer
     windows: tuple[SeenWindow, ...] = ()
     panes: tuple[SeenPane, ...] = ()
+    activity: dict[str, int] = {}
+    """When each pane's window last had output, in whole Unix seconds."""
+    sessions: dict[str, str] = {}
+    """The name of each tmux session."""
+    links: frozenset[tuple[str, str]] = frozenset()
+    """Which session shows which window: their ids."""
 
 
 class _Row(Struct, frozen=True):
@@ -62,6 +70,7 @@ class _Row(Struct, frozen=True):
 
     window: SeenWindow
     pane: SeenPane
+    activity: int
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -92,7 +101,14 @@ def read_listing(output: bytes) -> Listing:
     for row in rows:
         windows.setdefault(row.window.id, row.window)
         panes.setdefault(row.pane.id, row.pane)
-    return Listing(server=server, windows=tuple(windows.values()), panes=tuple(panes.values()))
+    return Listing(
+        server=server,
+        windows=tuple(windows.values()),
+        panes=tuple(panes.values()),
+        activity={row.pane.id: row.activity for row in rows},
+        sessions={row.window.tmux_session_id: row.window.tmux_session for row in rows},
+        links=frozenset((row.window.tmux_session_id, row.window.id) for row in rows),
+    )
 
 
 def number_of(tmux_id: str) -> int:
@@ -100,9 +116,9 @@ def number_of(tmux_id: str) -> int:
     return int(tmux_id[1:])
 
 
-def with_processes(pane: SeenPane, processes: tuple[Process, ...]) -> SeenPane:
-    """The pane with the processes below it."""
-    return structs.replace(pane, processes=processes)
+def with_processes(pane: SeenPane, processes: tuple[Process, ...], agent: Agent | None) -> SeenPane:
+    """The pane with the processes below it, and the agent among them."""
+    return structs.replace(pane, processes=processes, agent=agent)
 
 
 def _records(output: bytes) -> list[list[bytes]]:
@@ -140,7 +156,8 @@ def _server(fields: Sequence[bytes]) -> TmuxServer:
 
 def _row(fields: Sequence[bytes]) -> _Row:
     session_id, window_id, pane_id = (field.decode("ascii") for field in fields[:3])
-    session, name, layout, title, command, cwd = (_plain(field) for field in fields[11:])
+    session, name, layout, title, command, cwd = (_plain(field) for field in fields[12:])
+    activity = int(fields[11] or 0)
     window = SeenWindow(
         id=window_id,
         tmux_session_id=session_id,
@@ -162,8 +179,9 @@ def _row(fields: Sequence[bytes]) -> _Row:
         width=int(fields[9]),
         height=int(fields[10]),
         dead=fields[7] == b"1",
+        activity_at=activity // ACTIVITY_STEP_S * ACTIVITY_STEP_S * 1000,
     )
-    return _Row(window, pane)
+    return _Row(window, pane, activity)
 
 
 def _plain(field: bytes) -> bytes:

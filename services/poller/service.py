@@ -1,113 +1,168 @@
-"""The loop: look at tmux, tell core what changed, say that this process is alive."""
+"""The loops: look at tmux, capture screens, do what core orders, tell core; say that this process is alive."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, assert_never
 
-from services.contract.errors import QuestmuxError
-from services.contract.requests import Beat, Reply, ReportTmux, Request, Taken
+from services.contract import codec
+from services.contract.codec import DecodeError
+from services.contract.orders import AnyOrder, Attend, DoAction, LookSoon
+from services.contract.requests import Beat, ReportScreens
+from services.poller.actions import LAYOUT_ACTIONS, Actions
+from services.poller.alarm import Alarm
+from services.poller.core_link import CoreLink
+from services.poller.gallery import Gallery
 from services.poller.listing import ListingError
-from services.poller.sight import NOTHING, View
-from services.poller.tmux import TmuxError, TmuxMissingError
+from services.poller.observer import Observer
+from services.poller.reporter import Reporter
+from services.poller.schedule import Schedule
+from services.poller.sight import NOTHING, Sight, View
+from services.poller.tmux import NoTmuxServerError, TmuxError, TmuxMissingError
 
-BEAT_EVERY_S: Final = 2.0
-REQUEST_TIMEOUT_S: Final = 2.0
+BEAT_EVERY_S: Final = 1.0
+AWAY_BEAT_S: Final = 0.25
+"""While core is away it is tried this often, so that a new one soon knows what there is, and whom to order."""
 MISSING_RETRY_S: Final = 3.0
 """How long to wait for a tmux that is not installed."""
 QUIET_LOOKS: Final = 8
 """After this many looks that showed nothing new, tmux is quiet."""
 QUIET_S: Final = 0.6
-"""While it is quiet, looks are this far apart: half the CPU, and a new window is still seen within a second."""
+QUIET_CONTROL_S: Final = 0.8
+"""While it is quiet, looks are this far apart; in control mode tmux tells of new windows at once, and they may be
+further apart."""
+AT_ONCE_S: Final = 0.02
+"""Two looks are at least this far apart, also when tmux tells of many changes."""
+CAPTURE_RETRY_S: Final = 0.5
 
-R = TypeVar("R", bound=Reply)
 logger = logging.getLogger(__name__)
 
 
-class Core(Protocol):
-    """Answers requests; `services.bus.Client` is one."""
-
-    async def request(self, request: Request, kind: type[R], timeout_s: float, *, wait: bool = True) -> R:
-        """Raises `QuestmuxError` when it cannot, or does not want to."""
-        ...
-
-
 class Poller:
-    """Keeps core's picture of one tmux server true. Core has it all, or gets it all again."""
+    """Keeps core's picture of one tmux server true, and does to it what core orders."""
 
     def __init__(
         self,
         *,
-        look: Callable[[float], View],
-        core: Core,
+        observer: Observer,
+        sight: Sight,
+        schedule: Schedule,
+        gallery: Gallery,
+        actions: Actions,
+        core: CoreLink,
+        reporter: Reporter,
+        alarm: Alarm,
         poll_s: float,
-        now_ms: Callable[[], int],
+        wall_s: Callable[[], float],
         instance: str,
         pid: int,
     ) -> None:
-        self._look = look
+        self._observer = observer
+        self._sight = sight
+        self._schedule = schedule
+        self._gallery = gallery
+        self._actions = actions
         self._core = core
+        self._reporter = reporter
+        self._alarm = alarm
         self._poll_s = poll_s
-        self._now_ms = now_ms
+        self._wall_s = wall_s
         self._instance = instance
         self._pid = pid
-        self._accepted: View | None = None
-        self._accepted_epoch: str | None = None
-        self._core_is_there = True
+        self._acting: set[asyncio.Task[None]] = set()
+        self._polling = asyncio.Lock()
         self._tmux_trouble: str | None = None
         self._server_pid: int | None = None
-        self._last_view: View | None = None
+        self._view = NOTHING
         self._same_looks = 0
+        self._is_listening = False
+        self._core_epoch = ""
         self.figures: dict[str, float] = dict.fromkeys(
-            ("polls_total", "failures_total", "reports_total", "poll_seconds", "panes", "windows", "tmux_up"), 0.0
+            ("polls_total", "failures_total", "poll_seconds", "panes", "windows", "tmux_up", "actions_total"), 0.0
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Poll and beat until `stop` is set."""
+        """Poll, capture and beat until `stop` is set."""
         tasks: list[asyncio.Task[object]] = [
             asyncio.create_task(stop.wait()),
-            asyncio.create_task(_repeat(self.poll, self._poll_s)),
-            asyncio.create_task(_repeat(self.beat, BEAT_EVERY_S)),
+            asyncio.create_task(self._poll_on()),
+            asyncio.create_task(self._capture_on()),
+            asyncio.create_task(self._obey_on()),
+            asyncio.create_task(self._beat_on()),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
+            for task in (*tasks, *self._acting):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *self._acting, return_exceptions=True)
+            await self._observer.close()
         for task in done:
             task.result()  # A task that failed ends the process, with its traceback.
 
+    # Core's orders.
+
+    async def _obey_on(self) -> None:
+        while True:
+            body = await self._alarm.orders.get()
+            try:
+                self._obey(codec.decode_order(body))
+            except DecodeError as exc:
+                logger.warning("order not understood", extra={"problem": str(exc)})
+
+    def _obey(self, order: AnyOrder) -> None:
+        match order:
+            case DoAction():
+                task = asyncio.create_task(self._act(order))
+                self._acting.add(task)
+                task.add_done_callback(self._acting.discard)
+            case Attend():
+                self._schedule.attend(order.watched, order.working)
+                self._is_listening = False
+                self._alarm.due.set()
+            case LookSoon():
+                self._schedule.happened(order.panes, asyncio.get_running_loop().time())
+                self._alarm.due.set()
+            case _:
+                assert_never(order)
+
+    async def _act(self, order: DoAction) -> None:
+        self.figures["actions_total"] += 1
+        report = await self._actions.run(order)
+        if order.action in LAYOUT_ACTIONS:
+            await self.poll()  # So that who is answered finds what was made.
+        await self._core.deliver(report)
+
+    # Looking at tmux.
+
+    async def _poll_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._alarm.change.clear()
+            began_s = loop.time()
+            pause_s = max(await self.poll(), self._poll_s)
+            await asyncio.sleep(AT_ONCE_S)
+            await _wait(self._alarm.change, began_s + pause_s - loop.time())
+
     async def poll(self) -> float:
         """Look once and tell core when that is news to it; answers the least pause before the next time."""
-        view, pause_s = await self._see()
-        if view is not None and view != self._accepted:
-            await self._report(view)
+        async with self._polling:
+            view, pause_s = await self._see()
+            if view is not None:
+                await self._reporter.report(view)
         return pause_s
-
-    async def beat(self) -> float:
-        """Tell core that this process is alive; core's epoch tells whether it still has the picture."""
-        beat = Beat(
-            service="poller",
-            instance=self._instance,
-            pid=self._pid,
-            interval_s=BEAT_EVERY_S,
-            figures=dict(self.figures),
-        )
-        taken = await self._ask(beat)
-        if taken is None or taken.epoch != self._accepted_epoch:
-            self._accepted = None
-        return 0.0
 
     async def _see(self) -> tuple[View | None, float]:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         self.figures["polls_total"] += 1
         try:
-            view = await asyncio.to_thread(self._look, began_s)
+            view = self._sight.take(await self._observer.list_all(), began_s)
+        except NoTmuxServerError:
+            view = self._sight.take_nothing()
         except TmuxMissingError as exc:
             self._note_trouble(f"{exc}: install it; looking again every {MISSING_RETRY_S:g} s")
-            self._note_view(NOTHING)
+            self._note_view(self._sight.take_nothing())
             return NOTHING, MISSING_RETRY_S
         except (TmuxError, ListingError) as exc:
             self.figures["failures_total"] += 1
@@ -116,10 +171,19 @@ class Poller:
             return None, 0.0
         self.figures["poll_seconds"] = loop.time() - began_s
         self._note_trouble(None)
+        self._same_looks = self._same_looks + 1 if view is self._view else 0
         self._note_view(view)
-        self._same_looks = self._same_looks + 1 if view == self._last_view else 0
-        self._last_view = view
-        return view, QUIET_S if self._same_looks >= QUIET_LOOKS else 0.0
+        if view.server is not None:
+            await self._observer.connect(view.server.socket)
+        self._attend(view)
+        quiet_s = QUIET_CONTROL_S if self._observer.is_control else QUIET_S
+        return view, quiet_s if self._same_looks >= QUIET_LOOKS else 0.0
+
+    def _attend(self, view: View) -> None:
+        self._schedule.see(self._sight.activity, [pane.id for pane in view.panes if pane.agent is not None])
+        self._gallery.keep_only(frozenset(self._sight.activity))
+        self._is_listening = False
+        self._alarm.due.set()
 
     def _note_trouble(self, problem: str | None) -> None:
         """Log when trouble with tmux begins and ends, not for as long as it lasts."""
@@ -130,6 +194,7 @@ class Poller:
         self._tmux_trouble = problem
 
     def _note_view(self, view: View) -> None:
+        self._view = view
         self.figures |= {
             "panes": len(view.panes),
             "windows": len(view.windows),
@@ -145,36 +210,82 @@ class Poller:
             logger.info("tmux server found", extra=facts)
         self._server_pid = pid
 
-    async def _report(self, view: View) -> None:
-        report = ReportTmux(at=self._now_ms(), server=view.server, windows=view.windows, panes=view.panes)
-        taken = await self._ask(report)
-        if taken is None:
-            self._accepted = None
-            return
-        self.figures["reports_total"] += 1
-        self._accepted, self._accepted_epoch = view, taken.epoch
+    # Screens.
 
-    async def _ask(self, request: Request) -> Taken | None:
-        """Core's answer, or None; logs when core goes and when it is back."""
+    async def _capture_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._alarm.due.clear()
+            if not self._is_listening:
+                await self._listen()
+            pause_s = 0.0
+            if self._schedule.next_due() <= loop.time():
+                pause_s = await self.capture_due()
+            await asyncio.sleep(pause_s)
+            await _wait(self._alarm.due, self._schedule.next_due() - loop.time())
+
+    async def _listen(self) -> None:
+        """Be told of the output of what is watched now."""
+        self._is_listening = True
+        sessions = {window.id: window.tmux_session_id for window in self._view.windows}
+        panes = {pane.id: sessions.get(pane.window_id, "") for pane in self._view.panes}
+        watched = {pane_id: panes[pane_id] for pane_id in self._schedule.watched if pane_id in panes}
+        await self._observer.listen(watched, panes)
+        self._schedule.hear(pane_id for pane_id in watched if self._observer.hears(pane_id))
+
+    async def capture_due(self) -> float:
+        """Capture the panes that are due and tell core what is news; answers the least pause before the next time."""
+        now = asyncio.get_running_loop().time()
+        pane_ids = self._schedule.due(now)
+        self._schedule.captured(pane_ids, now, self._wall_s())
         try:
-            # While core is away a request must not wait for it: looking goes on at its own pace.
-            taken = await self._core.request(request, Taken, REQUEST_TIMEOUT_S, wait=self._core_is_there)
-        except QuestmuxError as exc:
-            if self._core_is_there:
-                logger.warning("core does not take what is seen", extra={"problem": str(exc)})
-            self._core_is_there = False
-            return None
-        if not self._core_is_there:
-            logger.info("core takes what is seen again", extra={"epoch": taken.epoch})
-        self._core_is_there = True
-        return taken
+            screens = await self._gallery.capture(pane_ids)
+        except TmuxError as exc:
+            logger.debug("no capture", extra={"problem": str(exc)})
+            return CAPTURE_RETRY_S
+        news = self._gallery.news(screens)
+        if news and not await self._core.tell(ReportScreens(screens=news)):
+            self._gallery.forget()
+        return 0.0
+
+    # Telling core.
+
+    async def _beat_on(self) -> None:
+        while True:
+            await self.beat()
+            await asyncio.sleep(BEAT_EVERY_S if self._core_epoch else AWAY_BEAT_S)
+
+    async def beat(self) -> None:
+        """Tell core that this process is alive; core's epoch tells whether it still has the picture."""
+        self.figures |= {
+            "control_mode": float(self._observer.is_control),
+            "control_failures_total": self._observer.control_failures,
+            "captures_total": self._gallery.captures,
+            "reports_total": self._reporter.reports,
+        }
+        beat = Beat(
+            service="poller",
+            instance=self._instance,
+            pid=self._pid,
+            interval_s=BEAT_EVERY_S,
+            figures=dict(self.figures),
+        )
+        taken = await self._core.ask(beat)
+        epoch = "" if taken is None else taken.epoch
+        if epoch != self._core_epoch:
+            self._core_epoch = epoch
+            self._reporter.forget()
+            self._gallery.forget()
+            self._schedule.forget_captures()
+            self._alarm.change.set()
 
 
-async def _repeat(work: Callable[[], Awaitable[float]], every_s: float) -> None:
-    """Do the work at this pace; work that takes longer delays the next, and never runs beside itself."""
-    loop = asyncio.get_running_loop()
-    due_s = loop.time()
-    while True:
-        pause_s = await work()
-        due_s = max(due_s + every_s, loop.time() + pause_s)
-        await asyncio.sleep(due_s - loop.time())
+async def _wait(event: asyncio.Event, within_s: float) -> None:
+    """Until the event, or the time is over."""
+    if within_s <= 0 or event.is_set():
+        return
+    try:
+        async with asyncio.timeout(None if within_s == float("inf") else within_s):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,4 +1,4 @@
-"""The door to tmux. The only module that imports libtmux.
+"""The door to tmux for plain calls and for commands, each a process. The only module that imports libtmux.
 
 libtmux waits for a tmux command for as long as it takes, and a tmux server that hangs never answers. Killing the child
 is not enough for it either: the client has sent its standard output over to the server, so the pipe stays open and
@@ -8,6 +8,7 @@ return in a folder's name into a newline.
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import threading
@@ -28,6 +29,11 @@ _NO_SERVER: Final = "no server running on "
 _CANNOT_CONNECT: Final = "error connecting to "
 _NO_SOCKET: Final = ("(No such file or directory)", "(Connection refused)")
 _NO_SESSIONS: Final = "no current target"
+_GONE: Final = ("can't find ", "no such ")
+_OWN_PREFIX: Final = "QUESTMUX_"
+"""Variables that begin so are not for a tmux server that we start: its panes would inherit them."""
+_OF_A_PANE: Final = frozenset({"TMUX", "TMUX_PANE"})
+"""Variables that say in which pane we were started; which server is meant is said by its socket."""
 _MAX_QUOTED_CHARS: Final = 300
 
 
@@ -51,6 +57,10 @@ class TmuxFailedError(TmuxError):
     """tmux answered with an error, or could not be started. Ask again later."""
 
 
+class NoSuchTargetError(TmuxFailedError):
+    """The pane, window or session is not there, or not any more."""
+
+
 class BoundedCommand(tmux_cmd):
     """One tmux command that was run, as libtmux shows it, with its raw output."""
 
@@ -64,7 +74,7 @@ class BoundedCommand(tmux_cmd):
 
 
 class BoundedServer(libtmux.Server):
-    """libtmux's server with a deadline on every command. For one thread at a time, `stop` for any."""
+    """libtmux's server with a deadline on every command. For any number of threads."""
 
     def __init__(self, socket: str, timeout_s: float) -> None:
         is_path = socket.startswith("/")
@@ -73,22 +83,36 @@ class BoundedServer(libtmux.Server):
         self._flags = ["-u", *place]  # Without -u and a UTF-8 locale tmux prints `_` for every other character.
         self._timeout_s = timeout_s
         self._stopped = threading.Event()
+        self._environ = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(_OWN_PREFIX) and name not in _OF_A_PANE
+        }
 
     def cmd(  # type: ignore[override]  # libtmux's own differs from its protocol in the same way
         self, cmd: str, *args: object, target: str | int | None = None
     ) -> BoundedCommand:
-        """Run one tmux command.
+        """Run one tmux command. See `feed`."""
+        at = ["-t", str(target)] if target is not None else []
+        return self.feed(b"", cmd, *at, *map(str, args))
+
+    def feed(self, stdin: bytes, *words: str) -> BoundedCommand:
+        """Run one tmux command line, with this on its standard input.
 
         Raises:
             TmuxMissingError: tmux is not on PATH.
             TmuxHungError: no answer within the deadline, or `stop` was called.
             TmuxFailedError: the system could not start tmux.
         """
-        at = ["-t", str(target)] if target is not None else []
-        line = [self._binary(), *self._flags, cmd, *at, *map(str, args)]
+        line = [self._binary(), *self._flags, *words]
         try:
             process = subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-                line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+                line,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=self._environ,
             )
         except FileNotFoundError as exc:
             self.tmux_bin = None
@@ -97,7 +121,7 @@ class BoundedServer(libtmux.Server):
             raise TmuxFailedError(f"tmux could not be started: {exc}") from exc
         with process:  # On the way out it lets go of the pipes, then waits for the child.
             try:
-                output, errors = self._communicate(process)
+                output, errors = self._communicate(process, stdin)
             finally:
                 process.kill()  # Does nothing to a child that has ended.
         return BoundedCommand(line, process.returncode, output, errors)
@@ -106,14 +130,16 @@ class BoundedServer(libtmux.Server):
         """Let the command that runs, and all after it, end now."""
         self._stopped.set()
 
-    def _communicate(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    def _communicate(self, process: subprocess.Popen[bytes], stdin: bytes) -> tuple[bytes, bytes]:
         deadline = time.monotonic() + self._timeout_s
+        given: bytes | None = stdin or None
         while not self._stopped.is_set():
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise TmuxHungError(f"tmux did not answer within {self._timeout_s:g} s")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.communicate(timeout=min(left_s, STOP_WITHIN_S))
+                return process.communicate(given, timeout=min(left_s, STOP_WITHIN_S))
+            given = None  # What a first call did not get rid of it has kept.
         raise TmuxHungError("stopped before tmux answered")
 
     def _binary(self) -> str:
@@ -125,11 +151,11 @@ class BoundedServer(libtmux.Server):
 
 
 class Tmux:
-    """One tmux server, running or not."""
+    """One tmux server, running or not. Every call blocks, and may come from any thread."""
 
     def __init__(self, socket: str, timeout_s: float = READ_TIMEOUT_S) -> None:
         """`socket` is empty for tmux's own choice (`$TMUX`, else its default), a name, or an absolute path."""
-        self._server = BoundedServer(socket, timeout_s)
+        self._server = BoundedServer(socket or _socket_of(os.environ.get("TMUX", "")), timeout_s)
 
     def list_all(self) -> bytes:
         """What tmux prints for `listing.COMMANDS`.
@@ -140,16 +166,48 @@ class Tmux:
             TmuxHungError: no answer in time.
             TmuxFailedError: anything else.
         """
-        done = self._server.cmd(*COMMANDS)
-        if done.returncode == 0:
-            return done.output
-        problem = " ".join(done.stderr)[:_MAX_QUOTED_CHARS]
-        if problem.startswith(_NO_SERVER) or (problem.startswith(_CANNOT_CONNECT) and problem.endswith(_NO_SOCKET)):
-            raise NoTmuxServerError(problem)
-        if problem == _NO_SESSIONS and done.output:
+        done = self._server.feed(b"", *COMMANDS)
+        if " ".join(done.stderr) == _NO_SESSIONS and done.output:
             return done.output  # A server that lives without sessions (`exit-empty off`) has named itself.
-        raise TmuxFailedError(problem or f"tmux ended with {done.returncode} and said nothing")
+        return _output(done)
+
+    def run(self, *words: str, stdin: bytes = b"") -> str:
+        """What tmux prints for a command line, without the last newline.
+
+        Raises:
+            NoSuchTargetError: what it names is not there.
+            TmuxError: as `list_all`.
+        """
+        return _output(self._server.feed(stdin, *words)).decode("utf-8", "backslashreplace").removesuffix("\n")
+
+    def print_some(self, *words: str) -> bytes:
+        """What tmux prints for a command line of several commands; of one that fails, what came before it.
+
+        Raises:
+            TmuxError: as `list_all`; a target that is not there is none.
+        """
+        done = self._server.feed(b"", *words)
+        with contextlib.suppress(NoSuchTargetError):
+            _output(done)
+        return done.output
 
     def stop(self) -> None:
-        """Let a read that runs end now, with an error; from any thread."""
+        """Let the calls that run, and all after them, end now, with an error; from any thread."""
         self._server.stop()
+
+
+def _output(done: BoundedCommand) -> bytes:
+    if done.returncode == 0:
+        return done.output
+    problem = " ".join(done.stderr)[:_MAX_QUOTED_CHARS]
+    if problem.startswith(_NO_SERVER) or (problem.startswith(_CANNOT_CONNECT) and problem.endswith(_NO_SOCKET)):
+        raise NoTmuxServerError(problem)
+    if problem.startswith(_GONE):
+        raise NoSuchTargetError(problem)
+    raise TmuxFailedError(problem or f"tmux ended with {done.returncode} and said nothing")
+
+
+def _socket_of(tmux: str) -> str:
+    """The socket's path in a value of `$TMUX`: `path,pid,session`."""
+    path = tmux.rsplit(",", 2)[0]
+    return path if path.startswith("/") else ""

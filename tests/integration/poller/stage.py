@@ -10,7 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from msgspec import structs
+
 from services.bus import Bus, Server, wait_readable
+from services.contract.errors import ErrorCode, Problem
 from services.contract.requests import Beat, ReportTmux, SeenPane, SeenWindow, Taken
 from tests.waiting import wait_until
 
@@ -93,11 +96,26 @@ class CoreStage:
                 wait_readable(server, [], 0.02)
                 for incoming in server.receive(time.time_ns() // 1_000_000):
                     if isinstance(incoming.request, ReportTmux):
-                        self.reports.append(incoming.request)
+                        whole = self._completed(incoming.request)
+                        if whole is None:
+                            server.fail(incoming, Problem(code=ErrorCode.CONFLICT, message="send it all"))
+                            continue
+                        self.reports.append(whole)
                         self.reported_at.append(time.monotonic())
                     elif isinstance(incoming.request, Beat):
                         self.beats.append(incoming.request)
                     server.reply(incoming, Taken(epoch=self.epoch))
+
+    def _completed(self, report: ReportTmux) -> ReportTmux | None:
+        """A report of changes as the whole that it stands for; None when it changes another than the last."""
+        if report.after is None:
+            return report
+        if not self.reports or report.after != self.last.revision:
+            return None
+        panes = {pane.id: pane for pane in self.last.panes if pane.id not in report.gone}
+        panes |= {pane.id: pane for pane in report.panes}
+        windows = self.last.windows if report.windows is None else report.windows
+        return structs.replace(report, windows=windows, panes=tuple(panes.values()))
 
     @property
     def last(self) -> ReportTmux:
@@ -114,7 +132,8 @@ class CoreStage:
         return found
 
     def window(self, window_id: str) -> SeenWindow | None:
-        return next((window for window in self.last.windows if window.id == window_id), None) if self.reports else None
+        windows = (self.last.windows or ()) if self.reports else ()
+        return next((window for window in windows if window.id == window_id), None)
 
     def pane(self, pane_id: str) -> SeenPane | None:
         return next((pane for pane in self.last.panes if pane.id == pane_id), None) if self.reports else None

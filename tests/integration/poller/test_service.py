@@ -4,7 +4,7 @@ import signal
 import time
 from pathlib import Path
 
-from services.contract.requests import ReportTmux
+from services.contract.requests import ReportTmux, SeenWindow
 from services.poller.processes import reader_for_this_machine
 from services.poller.tmux import READ_TIMEOUT_S
 from tests.integration.poller.stage import WITHIN_S, CoreStage, PollerStage, TmuxStage
@@ -13,8 +13,13 @@ from tests.waiting import wait_until
 STOP_S = 2.0
 
 
+def windows_of(report: ReportTmux) -> tuple[SeenWindow, ...]:
+    assert report.windows is not None, "the stage makes every report whole"
+    return report.windows
+
+
 def window_ids(report: ReportTmux) -> set[str]:
-    return {window.id for window in report.windows}
+    return {window.id for window in windows_of(report)}
 
 
 def pane_ids(report: ReportTmux) -> set[str]:
@@ -42,9 +47,9 @@ def test_windows_and_panes_appear_and_disappear_within_a_second(
     for _ in range(3):
         tmux.run("new-window", "-d", "-n", "second", "sh")
         began = time.monotonic()
-        report = core.sees(lambda report: len(report.windows) == 2, "a second window")
+        report = core.sees(lambda report: len(windows_of(report)) == 2, "a second window")
         assert core.reported_at[-1] - began < WITHIN_S
-        new = report.windows[1]
+        new = windows_of(report)[1]
         assert (new.name, new.tmux_session, new.index, new.active) == ("second", "main", 1, False)
         tmux.run("split-window", "-d", "-t", new.id, "sh")
         began = time.monotonic()
@@ -74,11 +79,11 @@ def test_processes_appear_and_disappear_within_a_second(tmux: TmuxStage, core: C
 def test_a_process_in_the_foreground_names_the_pane(tmux: TmuxStage, core: CoreStage, poller: PollerStage) -> None:
     tmux.start()
     tmux.run("respawn-pane", "-k", "-t", "%0", "exec sleep 1000")
-    core.sees(lambda _: commands(core, "%0") == ["sleep"], "sleep")
+    core.sees(lambda _: (pane := core.pane("%0")) and pane.command == "sleep", "sleep in the listing")
+    core.sees(lambda _: commands(core, "%0") == ["sleep"], "sleep among the processes")
     assert poller.process.poll() is None
     pane = core.pane("%0")
     assert pane is not None
-    assert pane.command == "sleep"
     assert pane.processes[0].pid == pane.pid
 
 
@@ -203,7 +208,7 @@ def test_ends_in_time_while_tmux_hangs(tmux: TmuxStage, core: CoreStage, poller:
 
     def clients() -> set[int]:
         found = reader_for_this_machine().below([poller.process.pid])[poller.process.pid]
-        return {process.pid for process in found[1:]}
+        return {process.pid for process in found.processes[1:]}
 
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -61,8 +61,9 @@ def line(
     title: bytes = b"host",
     command: bytes = b"bash",
     cwd: bytes = b"/tmp",
+    activity: int = 1_234,
 ) -> bytes:
-    numbers = b"%d %d %d 1 %d 100 80 24" % (window_index, pane_index, current, dead)
+    numbers = b"%d %d %d 1 %d 100 80 24 %d" % (window_index, pane_index, current, dead, activity)
     texts = [kept_name(session_name), kept_name(name), b"b25d,80x24,0,0,0", title, command, cwd]
     return b" ".join([session, window, pane, numbers, *map(quoted, texts)]) + b" |\n"
 
@@ -72,7 +73,7 @@ def text(value: bytes) -> str:
 
 
 def test_formats_name_as_many_fields_as_are_read() -> None:
-    assert PANE_FORMAT.count("#{") == PANE_FIELDS == 17
+    assert PANE_FORMAT.count("#{") == PANE_FIELDS == 18
     assert SERVER_FIELDS == 4
 
 
@@ -90,7 +91,7 @@ def test_reads_a_server_without_panes() -> None:
 
 def test_reads_every_field_of_a_pane() -> None:
     row = (
-        b"$7 @8 %9 3 4 1 0 1 1234 200 50 main name e29d,200x50,0,0\\[200x25,0,0,1]"
+        b"$7 @8 %9 3 4 1 0 1 1234 200 50 1795378177 main name e29d,200x50,0,0\\[200x25,0,0,1]"
         rb" my\ title vim /home/a\ b |" + b"\n"
     )
     listing = read_listing(SERVER + row)
@@ -100,6 +101,9 @@ def test_reads_every_field_of_a_pane() -> None:
     assert window.layout == "e29d,200x50,0,0[200x25,0,0,1]"
     assert (pane.id, pane.window_id, pane.index, pane.active, pane.dead) == ("%9", "@8", 4, False, True)
     assert (pane.pid, pane.width, pane.height) == (1234, 200, 50)
+    assert (listing.activity, pane.activity_at) == ({"%9": 1795378177}, 1795378170_000)
+    assert listing.sessions == {"$7": "main"}
+    assert listing.links == {("$7", "@8")}
     assert (pane.title, pane.command, pane.cwd) == ("my title", "vim", "/home/a b")
 
 

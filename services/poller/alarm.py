@@ -1,0 +1,30 @@
+"""What wakes the poller's loops before their time."""
+
+import asyncio
+from typing import Final
+
+from services.poller.schedule import Schedule
+
+MAX_ORDERS: Final = 1_000
+"""Orders of core that wait to be read; one more is dropped, and its sender told by its deadline."""
+
+
+class Alarm:
+    """Set by whoever hears of something; the loops wait on it."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.change = asyncio.Event()
+        """Look at tmux now."""
+        self.due = asyncio.Event()
+        """See which panes are due."""
+        self.orders: asyncio.Queue[bytes] = asyncio.Queue(MAX_ORDERS)
+        self._schedule = schedule
+
+    def tmux_changed(self) -> None:
+        """There is another listing."""
+        self.change.set()
+
+    def pane_printed(self, pane_id: str) -> None:
+        """A watched pane has output."""
+        self._schedule.printed(pane_id, asyncio.get_running_loop().time())
+        self.due.set()

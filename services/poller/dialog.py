@@ -1,0 +1,152 @@
+"""Where a text would go that is typed into Claude Code: its input box, or a dialog that is open. Pure.
+
+Claude Code draws at the bottom either its input box, between two rules, or a dialog: a question, rows to choose from
+with a pointer at one, and a hint of keys. The same may stand in output above, quoted or scrolled up; so only the last
+block counts. Known are the looks of 2.1.290 to 2.1.330.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise, takewhile
+from typing import Final
+
+from msgspec import Struct
+
+from services.poller.capture import plain_text, read_runs
+
+_FAINT: Final = "2"
+_REVERSE: Final = "7"
+_POINTER: Final = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}"
+
+_RULE: Final = re.compile(r"─{3,}(?: [^─]+ ─+)?")
+"""Above and below the input box; a session's name may stand in it."""
+_EDGE: Final = re.compile(r"\s*[─╌▔━═]{3,}")
+_PROMPT: Final = re.compile(rf"[{_POINTER}>!#&](?:[ \u00a0]|$)")
+"""How the input box begins: `!` and the others change what its text is for."""
+_INDENT: Final = 2
+"""Cells of the prompt, and of blanks before each other row of the input box."""
+_OPTION: Final = re.compile(rf"\s*(?:[{_POINTER}↑↓] *)?(\d{{1,2}})\. ")
+"""An arrow stands before the first or last of options that do not fit."""
+_CHOICE: Final = re.compile(rf"\s*(?:{_POINTER} |\d{{1,2}}\. )")
+_CHOSEN: Final = re.compile(rf"\s*{_POINTER} *\d{{1,2}}\. ")
+_KEYS: Final = re.compile(
+    r"\bEsc to (?:cancel|exit|close|go back|reject)|\bEnter to (?:confirm|select|submit|continue)|Press Enter\b"
+)
+"""What a dialog says below its rows; while none is open, Esc interrupts."""
+_OUTPUT: Final = re.compile(rf"\s*(?:[●⏺⎿✢✳✶✻✽{_POINTER}]|[·*] \w+…)")
+"""A row of output, of an earlier prompt, or of the spinner: nothing that stands above it is the last block."""
+_GUTTER: Final = re.compile(r"\s*│? *")
+
+
+class _Box(Struct, frozen=True):
+    """The input box: its rows are those between two rules."""
+
+    top: int
+    bottom: int
+
+
+def open_dialog(lines: Sequence[str]) -> str | None:
+    """The question of the dialog that is open on a screen; None when none is."""
+    rows = _rows(lines)
+    box = _find_box(rows)
+    # An earlier session's box may stand above a dialog.
+    return _find_question(rows if box is None else rows[box.bottom + 1 :])
+
+
+def input_text(lines: Sequence[str]) -> str | None:
+    """What stands in the input box, its rows as lines; None when there is no box to see.
+
+    A faint hint is no text; it is told from one only where lines come with their styles.
+    """
+    rows = _rows(lines)
+    box = _find_box(rows)
+    if box is None or _find_question(rows[box.bottom + 1 :]) is not None:
+        return None
+    return "\n".join(map(_typed, lines[box.top + 1 : box.bottom])).strip()
+
+
+def _rows(lines: Sequence[str]) -> list[str]:
+    rows = [plain_text(line).rstrip() for line in lines]
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows
+
+
+def _typed(line: str) -> str:
+    """A row of the input box without its prompt and without hints."""
+    typed = _but(line, {_FAINT})
+    if typed == _but(line, set()):
+        return typed
+    # The cursor stands on a hint's first letter, which is not faint then.
+    return typed if _but(line, {_FAINT, _REVERSE}) else ""
+
+
+def _but(line: str, hidden: set[str]) -> str:
+    """The same without what has one of these attributes."""
+    runs = read_runs(line)
+    return "".join(" " * len(text) if hidden & attributes else text for text, attributes in runs)[_INDENT:].rstrip()
+
+
+def _find_box(rows: Sequence[str]) -> _Box | None:
+    """The last input box."""
+    rules = [index for index, row in enumerate(rows) if _RULE.fullmatch(row)]
+    for top, bottom in reversed(list(pairwise(rules))):
+        first, *others = rows[top + 1 : bottom] or [""]
+        if _PROMPT.match(first) and all(not row or row.startswith(" " * _INDENT) for row in others):
+            return _Box(top, bottom)
+    return None
+
+
+def _find_question(rows: Sequence[str]) -> str | None:
+    """What the dialog at the end of these rows asks; None when they end with something else."""
+    options = _find_options(rows)
+    if options is not None and not any(map(_OUTPUT.match, rows[options.stop :])):
+        return _question(rows[: options.start]) or rows[options.start].strip()
+    hint = len(list(takewhile(bool, reversed(rows))))
+    if hint and _KEYS.search(" ".join(rows[-hint:])):
+        # Rows to choose from have no numbers, or it only wants a key.
+        return _question(_above_choice(rows[:-hint])) or rows[-hint].strip()
+    return None
+
+
+def _find_options(rows: Sequence[str]) -> range | None:
+    """The rows from the first numbered option to the last, one of them chosen; None when there are not two."""
+    chosen = next((index for index in reversed(range(len(rows))) if _CHOSEN.match(rows[index])), None)
+    if chosen is None:
+        return None
+    first, last = _furthest(rows, chosen, -1), _furthest(rows, chosen, 1)
+    return range(first, last + 1) if first < last else None
+
+
+def _furthest(rows: Sequence[str], start: int, step: int) -> int:
+    """Where counting options from one of them ends; between them are only descriptions and rules."""
+    found = start
+    column, number = _place(rows[start])
+    for index in range(start + step, len(rows) if step > 0 else -1, step):
+        if _place(rows[index]) == (column, number + step):
+            found, number = index, number + step
+        elif rows[index] and not rows[index].startswith(" " * column) and not _EDGE.match(rows[index]):
+            break
+    return found
+
+
+def _place(row: str) -> tuple[int, int]:
+    """In which column an option has its number, and the number."""
+    option = _OPTION.match(row)
+    return (-1, -1) if option is None else (option.start(1), int(option[1]))
+
+
+def _above_choice(rows: Sequence[str]) -> Sequence[str]:
+    """The rows above those to choose from, if such are in the last block."""
+    block = len(list(takewhile(lambda row: not _EDGE.match(row), reversed(rows))))
+    choices = (index for index in range(len(rows) - block, len(rows)) if _CHOICE.match(rows[index]))
+    return rows[: next(choices, len(rows))]
+
+
+def _question(rows: Sequence[str]) -> str:
+    """The last paragraph of a block that asks, else its last; empty when there is none."""
+    block = takewhile(lambda row: not _EDGE.match(row) and not _OUTPUT.match(row), reversed(rows))
+    text = "\n".join(reversed([_GUTTER.sub("", row, count=1) for row in block]))
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
+    asking = [paragraph for paragraph in paragraphs if paragraph.endswith("?")]
+    return next(reversed(asking or paragraphs), "")

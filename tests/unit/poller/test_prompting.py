@@ -1,0 +1,125 @@
+"""Prompts for a Claude Code that is played by a few lines: its input box and its dialog as 2.1.330 draws them."""
+
+import pytest
+
+from services.contract.actions import Prompt
+from services.contract.entities import Cursor, Screen
+from services.contract.errors import ErrorCode, QuestmuxError
+from services.poller import prompting as prompting_module
+from services.poller.keyboard import Keyboard
+from services.poller.prompting import Prompting
+from services.poller.target import PaneFacts
+
+RULE = "─" * 60
+POINTER = "\u276f"
+PANE = PaneFacts(id="%1", pid=1, is_dead=False, in_mode=False, input_off=False, tty="/dev/none")
+DIALOG = [
+    "● Bash(touch made)",
+    "",
+    RULE,
+    " Bash command",
+    "",
+    "   touch made",
+    "",
+    " Do you want to proceed?",
+    f" {POINTER} 1. Yes",
+    "   2. No",
+    "",
+    " Esc to cancel · Tab to amend",
+]
+
+
+class Claude(Keyboard):
+    """Shows what is typed; takes it off its line with Enter, or does not."""
+
+    def __init__(self, *, takes: bool = True, shows: bool = True, dialog: bool = False) -> None:
+        self.line = ""
+        self.prompts: list[str] = []
+        self.pressed = 0
+        self._takes, self._shows, self._dialog = takes, shows, dialog
+
+    def paste(self, pane: PaneFacts, text: str, *, takes_pastes: bool) -> None:
+        assert pane == PANE
+        assert takes_pastes
+        self.line += text
+
+    def enter(self, pane_id: str) -> None:
+        assert pane_id == PANE.id
+        self.pressed += 1
+        if self._takes:
+            self.prompts.append(self.line)
+            self.line = ""
+
+    async def capture(self, pane_id: str) -> Screen:
+        shown = self.line if self._shows else ""
+        rows = DIALOG if self._dialog else ["● Done.", "", RULE, f"{POINTER} {shown}", RULE, "  ⏸ manual mode on"]
+        lines = tuple(rows) + ("",) * (20 - len(rows))
+        cursor = Cursor(x=0, y=0, visible=True)
+        return Screen(pane_id=pane_id, captured_at=0, width=60, height=20, cursor=cursor, lines=lines)
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompting_module, "TYPED_S", 0.1)
+    monkeypatch.setattr(prompting_module, "TAKEN_S", 0.1)
+
+
+def prompting(claude: Claude) -> Prompting:
+    return Prompting(claude, claude.capture, lambda pane_id: pane_id == PANE.id)
+
+
+async def test_a_prompt_that_leaves_the_input_line_was_taken() -> None:
+    claude = Claude()
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on"))
+
+    assert (done.submitted, done.taken, done.taken_by) == (True, True, "screen")
+    assert claude.prompts == ["go on"]
+
+
+async def test_one_that_stays_there_was_not() -> None:
+    done = await prompting(Claude(takes=False)).prompt(PANE, Prompt(text="go on"))
+
+    assert (done.submitted, done.taken, done.taken_by) == (True, False, None)
+
+
+async def test_a_draft_of_the_persons_is_not_taken_for_the_prompt() -> None:
+    claude = Claude()
+    claude.line = "half a "
+    done = await prompting(claude).prompt(PANE, Prompt(text="sentence"))
+
+    assert done.taken is True
+    assert claude.prompts == ["half a sentence"]
+
+
+async def test_enter_is_pressed_also_when_the_text_does_not_show_in_time() -> None:
+    claude = Claude(shows=False)
+    await prompting(claude).prompt(PANE, Prompt(text="go on"))
+
+    assert claude.prompts == ["go on"]
+
+
+async def test_without_submit_no_key_is_pressed() -> None:
+    claude = Claude()
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on", submit=False))
+
+    assert (done.submitted, done.taken) == (False, None)
+    assert (claude.line, claude.pressed) == ("go on", 0)
+
+
+async def test_nothing_is_typed_into_an_open_dialog_unless_forced() -> None:
+    claude = Claude(dialog=True)
+    with pytest.raises(QuestmuxError, match="Do you want to proceed") as refused:
+        await prompting(claude).prompt(PANE, Prompt(text="1"))
+    assert refused.value.problem.code is ErrorCode.CONFLICT
+    assert (claude.line, claude.pressed) == ("", 0)
+
+    done = await prompting(claude).prompt(PANE, Prompt(text="1", force=True))
+    assert (claude.prompts, done.taken) == (["1"], None)
+
+
+async def test_a_pane_whose_input_is_off_is_left_alone() -> None:
+    claude = Claude()
+    pane = PaneFacts(id="%1", pid=1, is_dead=False, in_mode=False, input_off=True, tty="")
+    with pytest.raises(QuestmuxError, match="no input"):
+        await prompting(claude).prompt(pane, Prompt(text="x"))
+    assert claude.line == ""

@@ -1,1 +1,1 @@
-"""The HTTP API: hook calls in, reads out. Falcon (ASGI) under gunicorn's own `asgi` worker."""
+"""The HTTP API: hook calls and commands in, reads out. Falcon (ASGI) under gunicorn's own `asgi` worker."""

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from falcon.asgi import App
 
+from services.api.commands import COMMANDS, CommandResource
 from services.api.errors import add_error_handlers
 from services.api.event import EventResource
 from services.api.guard import Guard
 from services.api.health import HealthResource, MetricsResource
 from services.api.intake import Core, Intake
 from services.api.openapi import OpenApiResource
-from services.api.reads import EventsResource, PanesResource, SessionsResource, WindowsResource
+from services.api.reads import CommandsResource, EventsResource, PanesResource, SessionsResource, WindowsResource
+from services.api.screen import ScreenResource
 from services.bus import Bus, Client
 from services.contract.errors import QuestmuxError
 from services.contract.requests import Beat, Taken
@@ -45,6 +47,10 @@ def create_app(core: Core, intake: Intake, spool: Spool, settings: Settings, tok
     app.add_route("/api/sessions", sessions)
     app.add_route("/api/sessions/{session_id}", sessions, suffix="one")
     app.add_route("/api/events", EventsResource(core))
+    app.add_route("/api/panes/{pane_id}/screen", ScreenResource(core))
+    app.add_route("/api/commands", CommandsResource(core))
+    for command in COMMANDS:
+        app.add_route(command.path, CommandResource(core, command))
     return app
 
 

@@ -93,6 +93,6 @@ def _check_target(req: Request) -> None:
 def _answer_preflight(resp: Response) -> None:
     resp.status = 204
     resp.set_header("Access-Control-Allow-Methods", "GET, POST, PATCH")
-    resp.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+    resp.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Command-Id")
     resp.set_header("Access-Control-Max-Age", PREFLIGHT_AGE_S)
     resp.complete = True

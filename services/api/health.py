@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Final
 
-import falcon
 import msgspec
 import orjson
 from falcon.asgi import Request, Response
@@ -12,6 +11,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CollectorRegistry, CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from services.api.envelope import answer_data
 from services.api.intake import Core
 from services.contract.answers import CoreHealth, HealthData, Peer
 from services.contract.errors import ErrorCode, QuestmuxError
@@ -40,7 +40,6 @@ class HealthResource:
 
     async def on_get(self, _req: Request, resp: Response) -> None:
         """Who is alive, and how far behind."""
-        resp.content_type = falcon.MEDIA_JSON
         try:
             known = await gather(self._core)
         except QuestmuxError as exc:
@@ -52,7 +51,7 @@ class HealthResource:
             ) from exc
         is_whole = all(any(peer.alive for peer in peers) for peers in known.services.values())
         data = Health(status="ok" if is_whole else "degraded", core=known.core, services=known.services)
-        resp.data = b'{"success":true,"data":' + msgspec.json.encode(data) + b"}"
+        answer_data(resp, msgspec.json.encode(data))
 
     on_head = on_get
 

@@ -1,6 +1,7 @@
 """`GET /openapi.json`: the API's description, made from the contract's types."""
 
 import importlib.metadata
+import inspect
 from typing import Any, Final
 
 import falcon
@@ -8,8 +9,11 @@ import msgspec
 import orjson
 from falcon.asgi import Request, Response
 
+from services.api.commands import COMMANDS, Command
 from services.api.health import Health
+from services.contract.actions import Dismiss, ReadScreen, ScreenData, Target
 from services.contract.answers import (
+    CommandsData,
     EventData,
     EventsData,
     Failure,
@@ -22,9 +26,34 @@ from services.contract.answers import (
 from services.contract.errors import HTTP_STATUS, ErrorCode
 
 _REF: Final = "#/components/schemas/{name}"
-_DATA: Final = (EventData, EventsData, Failure, Health, PaneData, PanesData, SessionData, SessionsData, WindowsData)
+_DATA: Final = (
+    CommandsData,
+    EventData,
+    EventsData,
+    Failure,
+    Health,
+    PaneData,
+    PanesData,
+    ScreenData,
+    SessionData,
+    SessionsData,
+    WindowsData,
+    *(command.action for command in COMMANDS),
+    *(command.data for command in COMMANDS),
+)
 _COMMON: Final = (ErrorCode.BAD_REQUEST, ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.CORE_UNAVAILABLE)
+_BODY: Final = (
+    ErrorCode.REQUEST_TIMEOUT,
+    ErrorCode.BODY_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode.INVALID_FIELD,
+)
+_ACTION: Final = (ErrorCode.NOT_FOUND, ErrorCode.CONFLICT, ErrorCode.INVALID_FIELD)
+_TMUX: Final = (ErrorCode.TOO_MANY_REQUESTS, ErrorCode.TMUX_TIMEOUT)
 
+_PANE_ID: Final = "^[0-9]{1,9}$"
+_WINDOW_ID: Final = "^@?[0-9]{1,9}$"
+_IDENTITY: Final = "^[A-Za-z0-9_.:-]{1,128}$"
 _SESSION_ID: Final = "^[A-Za-z0-9_~:@!$&'()*+,;=-][A-Za-z0-9_.~:@!$&'()*+,;=-]{0,127}$"
 """What a path can carry without an escape; clients do not agree on escapes, and take `.` and `..` for folders."""
 
@@ -80,63 +109,88 @@ def _paths() -> dict[str, Any]:
     described = {
         "200": {"description": "This document", "content": {"application/json": {"schema": {"type": "object"}}}}
     }
-    pane = _path_parameter("pane_id", "^[0-9]{1,9}$", "`3` for `%3`; `%253`, which is `%3` encoded, is taken too")
-    session = _path_parameter("session_id", _SESSION_ID, "As Claude Code gives it")
-    unknown = (ErrorCode.NOT_FOUND,)
+    health = _operation("get_health", "Liveness and lag of every process", {"200": Health}, _COMMON)
+    metrics = {"operationId": "get_metrics", "summary": "Prometheus text", "responses": text | _errors(_COMMON)}
+    openapi = {"operationId": "get_openapi", "summary": "This", "responses": described | _errors(no_core)}
     return {
-        "/health": {
-            "get": _operation("get_health", "Liveness and lag of every process", {"200": Health}, _COMMON)
-            | {"security": []}
-        },
+        "/health": {"get": health | {"security": []}},
         "/event": {"post": _post_event()},
-        "/api/windows": {"get": _operation("get_windows", "Windows with their panes", {"200": WindowsData}, _COMMON)},
-        "/api/panes": {"get": _operation("get_panes", "All panes", {"200": PanesData}, _COMMON)},
-        "/api/panes/{pane_id}": {
-            "get": _operation(
-                "get_pane", "One pane", {"200": PaneData}, (*_COMMON, *unknown, ErrorCode.INVALID_FIELD), [pane]
-            )
-        },
-        "/api/sessions": {"get": _operation("get_sessions", "All sessions", {"200": SessionsData}, _COMMON)},
-        "/api/sessions/{session_id}": {
-            "get": _operation("get_session", "One session", {"200": SessionData}, (*_COMMON, *unknown), [session])
-        },
-        "/api/events": {
-            "get": _operation(
-                "get_events",
-                "A page of the log, oldest first",
-                {"200": EventsData},
-                (*_COMMON, ErrorCode.INVALID_FIELD),
-                [_query("after", 0, 2**53 - 1, 0), _query("limit", 1, 500, 100)],
-            )
-        },
-        "/metrics": {
-            "get": {"operationId": "get_metrics", "summary": "Prometheus text", "responses": text | _errors(_COMMON)}
-        },
-        "/openapi.json": {
-            "get": {"operationId": "get_openapi", "summary": "This", "responses": described | _errors(no_core)}
-        },
+        **{path: {"get": operation} for path, operation in _reads().items()},
+        **{command.path: {"post": _post_command(command)} for command in COMMANDS},
+        "/metrics": {"get": metrics},
+        "/openapi.json": {"get": openapi},
+    }
+
+
+def _reads() -> dict[str, Any]:
+    named = (*_COMMON, ErrorCode.NOT_FOUND)
+    bounded = (*_COMMON, ErrorCode.INVALID_FIELD)
+    pane = _pane_parameter()
+    session = _path_parameter("session_id", _SESSION_ID, "As Claude Code gives it")
+    after, limit = _query("after", 0, 2**53 - 1, 0), _query("limit", 1, 500, 100)
+    log, audit = "A page of the log, oldest first", "The audit: who had what done, newest first"
+    return {
+        "/api/windows": _operation("get_windows", "Windows with their panes", {"200": WindowsData}, _COMMON),
+        "/api/panes": _operation("get_panes", "All panes", {"200": PanesData}, _COMMON),
+        "/api/panes/{pane_id}": _operation(
+            "get_pane", "One pane", {"200": PaneData}, (*named, ErrorCode.INVALID_FIELD), [pane]
+        ),
+        "/api/panes/{pane_id}/screen": _get_screen(),
+        "/api/sessions": _operation("get_sessions", "All sessions", {"200": SessionsData}, _COMMON),
+        "/api/sessions/{session_id}": _operation("get_session", "One session", {"200": SessionData}, named, [session]),
+        "/api/events": _operation("get_events", log, {"200": EventsData}, bounded, [after, limit]),
+        "/api/commands": _operation("get_commands", audit, {"200": CommandsData}, bounded, [limit]),
     }
 
 
 def _post_event() -> dict[str, Any]:
-    codes = (
-        *_COMMON,
-        ErrorCode.REQUEST_TIMEOUT,
-        ErrorCode.BODY_TOO_LARGE,
-        ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-        ErrorCode.INVALID_FIELD,
-    )
     operation = _operation(
-        "post_event", "One hook call; answered once it is on disk", {"200": EventData, "202": EventData}, codes
+        "post_event",
+        "One hook call; answered once it is on disk",
+        {"200": EventData, "202": EventData},
+        (*_COMMON, *_BODY),
     )
     headers = [
-        _header("X-Event-Id", "^[A-Za-z0-9_.:-]{1,128}$", "Delivery identity: the same id twice is one event"),
+        _header("X-Event-Id", _IDENTITY, "Delivery identity: the same id twice is one event"),
         _header("X-Tmux-Pane", None, "`$TMUX_PANE` of the sender"),
         _header("X-Tmux", None, "`$TMUX` of the sender"),
         _header("X-Sent-At", None, "The sender's clock, Unix milliseconds"),
     ]
-    body = {"required": True, "content": {"application/json": {"schema": _HOOK_CALL}}}
+    body = {"required": True, "content": _json(_HOOK_CALL)}
     return operation | {"parameters": headers, "requestBody": body}
+
+
+def _post_command(command: Command) -> dict[str, Any]:
+    kind = command.action
+    codes = (*_COMMON, *_BODY, *_ACTION, *(() if kind is Dismiss else _TMUX))  # Core itself does a dismissal.
+    summary = (inspect.getdoc(kind) or "").partition("\n")[0]
+    parameters = [_header("X-Command-Id", _IDENTITY, "The same id again is the same command: it is not done twice")]
+    match kind.target:
+        case Target.WINDOW:
+            parameters.append(_path_parameter("window_id", _WINDOW_ID, "`@1`, or `1`; `%401` is `@1` encoded"))
+        case Target.PANE:
+            parameters.append(_pane_parameter())
+        case Target.NOTHING:
+            pass
+    fields = msgspec.structs.fields(kind)
+    body = {
+        "required": any(field.required for field in fields),
+        "content": _json({"$ref": _REF.format(name=kind.__name__)}),
+    }
+    return _operation(kind.name, summary, {str(command.status): command.data}, codes, parameters) | {
+        "requestBody": body
+    }
+
+
+def _get_screen() -> dict[str, Any]:
+    colors = {"name": "colors", "in": "query", "schema": {"type": "boolean", "default": True}}
+    return _operation(
+        ReadScreen.name,
+        "What the pane shows now; `colors=false` leaves out the SGR escapes",
+        {"200": ScreenData},
+        (*_COMMON, *_ACTION, *_TMUX),
+        [_pane_parameter(), colors],
+    )
 
 
 def _operation(
@@ -168,6 +222,10 @@ def _envelope(data: type) -> dict[str, Any]:
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
+
+
+def _pane_parameter() -> dict[str, Any]:
+    return _path_parameter("pane_id", _PANE_ID, "`3` for `%3`; `%253`, which is `%3` encoded, is taken too")
 
 
 def _path_parameter(name: str, pattern: str, description: str) -> dict[str, Any]:

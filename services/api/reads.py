@@ -1,24 +1,19 @@
-"""The reads that core answers: windows, panes, sessions, events."""
+"""The reads that core answers: windows, panes, sessions, events, and the audit of commands."""
 
-import re
-from typing import Final, TypeVar
+from typing import Final
 
-import falcon
 from falcon.asgi import Request, Response
 
+from services.api.envelope import answer_data
 from services.api.intake import Core
-from services.contract.errors import ErrorCode, QuestmuxError
-from services.contract.requests import GetEvents, GetPanes, GetSessions, GetWindows, Listing
+from services.api.query import MAX_NUMBER, read_number
+from services.api.target import read_pane_id
+from services.contract.requests import GetActions, GetEvents, GetPanes, GetSessions, GetWindows, Listing
 from services.contract.requests import Request as BusRequest
 
-R = TypeVar("R")
-
 READ_S: Final = 2.0
-DEFAULT_EVENTS: Final = 100
-MAX_EVENTS: Final = 500
-MAX_SEQ: Final = 2**53 - 1
-
-_PANE: Final = re.compile(r"%?([0-9]{1,9})")
+DEFAULT_ROWS: Final = 100
+MAX_ROWS: Final = 500
 
 
 class CoreReads:
@@ -29,9 +24,7 @@ class CoreReads:
 
     async def answer(self, resp: Response, request: BusRequest) -> None:
         """Put core's answer into the envelope."""
-        listing = await self._core.request(request, Listing, READ_S)
-        resp.content_type = falcon.MEDIA_JSON
-        resp.data = b'{"success":true,"data":' + listing.data + b"}"
+        answer_data(resp, (await self._core.request(request, Listing, READ_S)).data)
 
 
 class WindowsResource(CoreReads):
@@ -81,35 +74,19 @@ class EventsResource(CoreReads):
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """A page of the log after a seq, oldest first."""
-        after = read_number(req, "after", 0, 0, MAX_SEQ)
-        limit = read_number(req, "limit", DEFAULT_EVENTS, 1, MAX_EVENTS)
+        after = read_number(req, "after", 0, 0, MAX_NUMBER)
+        limit = read_number(req, "limit", DEFAULT_ROWS, 1, MAX_ROWS)
         await self.answer(resp, GetEvents(after=after, limit=limit))
 
     on_head = on_get
 
 
-def read_pane_id(text: str) -> str:
-    """A pane id of a path, which may leave out its `%`.
+class CommandsResource(CoreReads):
+    """`GET /api/commands?limit=`."""
 
-    Raises:
-        QuestmuxError: it is none.
-    """
-    match = _PANE.fullmatch(text)
-    if match is None or not text.isascii():
-        raise QuestmuxError(ErrorCode.INVALID_FIELD, "pane_id is wrong: it takes %3, written %253, or 3")
-    return f"%{match[1]}"
+    async def on_get(self, req: Request, resp: Response) -> None:
+        """Who had what done, newest first."""
+        limit = read_number(req, "limit", DEFAULT_ROWS, 1, MAX_ROWS)
+        await self.answer(resp, GetActions(limit=limit))
 
-
-def read_number(req: Request, name: str, default: int, low: int, high: int) -> int:
-    """A whole number of the query.
-
-    Raises:
-        QuestmuxError: it is none, given twice, or out of bounds.
-    """
-    given = req.get_param_as_list(name)
-    if given is None:
-        return default
-    text = given[0] if len(given) == 1 else ""
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_SEQ)) and low <= int(text) <= high):
-        raise QuestmuxError(ErrorCode.INVALID_FIELD, f"{name} is wrong: it takes a whole number from {low} to {high}")
-    return int(text)
+    on_head = on_get

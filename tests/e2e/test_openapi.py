@@ -1,5 +1,6 @@
 """Schemathesis asks the running stack what its own document promises, and what it does not."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,15 +11,50 @@ import pytest
 from tests.e2e.stack import Stack
 from tests.waiting import wait_until
 
+WINDOWS = 5
 RUN_S = 25
 """Fuzzing and stateful testing end then; the phases before take some seconds more."""
 EXAMPLES = 25
+RUNS_PROGRAMS = ("create_window", "new_claude")
+"""They run what they are given, and nobody knows what schemathesis makes up; `tests/integration/api/test_fuzz.py`
+asks for them where nothing is run."""
 CONFIG = """
 # All checks are on unless one is named here.
 # It takes an id for the next request from any answer that has a field of that name, and a null `pane_id` for the id
 # "None", which is then rightly refused. The other phases make this check.
 [phases.stateful.checks]
 positive_data_acceptance.enabled = false
+
+# Of ids that are made up hardly one is there: these act on what the fixture made, where none harms another.
+[[operations]]
+include-operation-id = ["prompt", "refresh", "read_screen"]
+parameters = { pane_id = "1" }
+
+[[operations]]
+include-operation-id = "dismiss"
+parameters = { pane_id = "2" }
+
+[[operations]]
+include-operation-id = "signal"
+parameters = { pane_id = "0" }
+
+[[operations]]
+include-operation-id = "close_pane"
+parameters = { pane_id = "3" }
+
+[[operations]]
+include-operation-id = "rename_window"
+parameters = { window_id = "1" }
+
+[[operations]]
+include-operation-id = "close_window"
+parameters = { window_id = "4" }
+
+# A folder that is made up is not there, which is rightly refused.
+[[operations]]
+include-operation-id = "new_pane"
+parameters = { window_id = "1" }
+checks.positive_data_acceptance.enabled = false
 """
 
 
@@ -29,12 +65,27 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         stack.start_all()
         stack.wait_ready()
-        stack.post_event({"hook_event_name": "SessionStart", "session_id": "known"})
-        stack.tmux("new-session", "-d", "-s", "work")
-        wait_until(lambda: stack.get("/api/panes")["panes"], what="the pane is seen")
+        start_tmux(stack)
+        stack.post_event({"hook_event_name": "SessionStart", "session_id": "known"}, {"X-Tmux-Pane": "%2"})
+        wait_until(lambda: len(stack.get("/api/panes")["panes"]) == WINDOWS, what="the panes are seen")
+        wait_until(lambda: stack.get("/api/panes/2")["pane"]["session_id"], what="a session is in its pane")
         yield stack
     finally:
         stack.close()
+
+
+def start_tmux(stack: Stack) -> None:
+    """Windows in which nothing runs what is typed: `cat` stands where a shell would, also in new panes."""
+    cat = shutil.which("cat")
+    assert cat is not None
+    size = ("-x", "160", "-y", "100")  # With room for new panes.
+    stack.tmux(
+        "start-server", ";", "set-option", "-g", "default-shell", cat, ";", "new-session", "-d", *size, "-s", "work"
+    )
+    for _ in range(WINDOWS - 1):
+        stack.tmux("new-window", "-d", "-t", "work:")
+    programs = ("list-panes", "-a", "-F", "#{pane_current_command}")
+    wait_until(lambda: stack.tmux(*programs).split() == ["cat"] * WINDOWS, what="no pane runs a shell")
 
 
 def test_every_answer_is_as_the_document_says(running: Stack, tmp_path: Path) -> None:
@@ -56,6 +107,7 @@ def test_every_answer_is_as_the_document_says(running: Stack, tmp_path: Path) ->
             str(RUN_S),
             "--seed",
             "1",
+            *(word for name in RUNS_PROGRAMS for word in ("--exclude-operation-id", name)),
             "--continue-on-failure",
             "--generation-database",
             "none",

@@ -20,6 +20,18 @@ ROUTES = {
     "/api/sessions": {"GET", "HEAD", "OPTIONS"},
     "/api/sessions/s": {"GET", "HEAD", "OPTIONS"},
     "/api/events": {"GET", "HEAD", "OPTIONS"},
+    "/api/commands": {"GET", "HEAD", "OPTIONS"},
+    "/api/panes/1/screen": {"GET", "HEAD", "OPTIONS"},
+    "/api/panes/1/prompt": {"POST", "OPTIONS"},
+    "/api/panes/1/signal": {"POST", "OPTIONS"},
+    "/api/panes/1/dismiss": {"POST", "OPTIONS"},
+    "/api/panes/1/refresh": {"POST", "OPTIONS"},
+    "/api/panes/1/close": {"POST", "OPTIONS"},
+    "/api/windows/create": {"POST", "OPTIONS"},
+    "/api/windows/1/rename": {"POST", "OPTIONS"},
+    "/api/windows/1/close": {"POST", "OPTIONS"},
+    "/api/windows/1/new-pane": {"POST", "OPTIONS"},
+    "/api/windows/1/new-claude": {"POST", "OPTIONS"},
 }
 
 
@@ -58,6 +70,8 @@ async def test_a_made_up_method_is_a_bad_request(client: Client) -> None:
         "/health/",
         "/api",
         "/api/panes/1/x",
+        "/api/panes/1/close/",
+        "/api/windows/1/prompt",
         "/event/%2e%2e/x",
         "/%F0%9F%98%80",
         "/%EF%BF%BD",

@@ -1,13 +1,5 @@
-import asyncio
-from typing import Any
-
 import pytest
-from falcon.asgi import Request
-from falcon.testing import create_scope
 
-from services.api import event as event_module
-from services.api.event import read_body
-from services.contract.errors import ErrorCode, QuestmuxError
 from services.contract.events import MAX_BODY_BYTES, MAX_KEPT_BYTES
 from services.process.spool import Spool
 from tests.integration.api.client import STOP, Client
@@ -98,53 +90,3 @@ async def test_a_broken_event_id_is_refused_by_name(client: Client) -> None:
 
     assert (answer.status, answer.code) == (422, "invalid_field")
     assert answer.json["error"]["message"].startswith("X-Event-Id ")
-
-
-def request_of(events: list[dict[str, Any]], headers: dict[str, str]) -> Request:
-    waiting = iter(events)
-
-    async def receive() -> dict[str, Any]:
-        event = next(waiting, None)
-        if event is None:
-            await asyncio.Event().wait()
-        assert event is not None
-        return event
-
-    first = {"type": "http.request", "body": b"", "more_body": True}
-    return Request(create_scope("/event", "POST", headers=headers), receive, first_event=first)
-
-
-async def refusal(request: Request) -> ErrorCode:
-    with pytest.raises(QuestmuxError) as raised:
-        await read_body(request)
-    return raised.value.problem.code
-
-
-def part(body: bytes, *, more: bool = True) -> dict[str, Any]:
-    return {"type": "http.request", "body": body, "more_body": more}
-
-
-async def test_a_body_comes_in_parts() -> None:
-    assert await read_body(request_of([part(b"ab"), part(b""), part(b"c", more=False)], {})) == b"abc"
-
-
-async def test_a_body_that_stops_arriving_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_module, "BODY_S", 0.05)
-
-    assert await refusal(request_of([part(b"ab")], {"Content-Length": "3"})) is ErrorCode.REQUEST_TIMEOUT
-
-
-async def test_a_body_that_ends_early_is_a_bad_request() -> None:
-    events = [part(b"ab"), {"type": "http.disconnect"}]
-
-    assert await refusal(request_of(events, {"Content-Length": "3"})) is ErrorCode.BAD_REQUEST
-
-
-async def test_an_announced_size_over_the_limit_is_refused_before_a_byte_is_read() -> None:
-    assert await refusal(request_of([], {"Content-Length": str(MAX_BODY_BYTES + 1)})) is ErrorCode.BODY_TOO_LARGE
-
-
-async def test_an_unannounced_size_is_refused_where_it_passes_the_limit() -> None:
-    mebibytes = [part(b"x" * 2**20) for _ in range(17)]
-
-    assert await refusal(request_of(mebibytes, {})) is ErrorCode.BODY_TOO_LARGE

@@ -10,6 +10,8 @@ READS = [
     "/api/sessions",
     "/api/sessions/s",
     "/api/events",
+    "/api/commands",
+    "/api/panes/3/screen",
     "/metrics",
     "/openapi.json",
 ]
@@ -131,7 +133,8 @@ async def test_a_preflight_of_an_allowed_origin_needs_no_token(client: Client) -
     assert answer.body == b""
     assert answer.headers["access-control-allow-origin"] == "https://board.example"
     assert {"GET", "POST"} <= set(answer.headers["access-control-allow-methods"].split(", "))
-    assert "Authorization" in answer.headers["access-control-allow-headers"]
+    allowed = set(answer.headers["access-control-allow-headers"].split(", "))
+    assert allowed == {"Authorization", "Content-Type", "X-Command-Id"}
 
 
 async def test_options_without_an_origin_is_no_preflight(client: Client) -> None:

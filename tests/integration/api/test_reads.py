@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from services.contract.requests import GetEvents, GetPanes, GetSessions, GetWindows, Request
+from services.contract.requests import GetActions, GetEvents, GetPanes, GetSessions, GetWindows, Request
 from tests.integration.api.client import Client
 from tests.integration.api.fake_core import FakeCore
 
@@ -20,6 +20,9 @@ from tests.integration.api.fake_core import FakeCore
         ("/api/sessions/a%20b", GetSessions(id="a b")),
         ("/api/events", GetEvents(after=0, limit=100)),
         ("/api/events?after=7&limit=500", GetEvents(after=7, limit=500)),
+        ("/api/commands", GetActions(limit=100)),
+        ("/api/commands?limit=1", GetActions(limit=1)),
+        ("/api/commands?limit=500", GetActions(limit=500)),
         ("/api/events?after=9007199254740991&limit=1", GetEvents(after=2**53 - 1, limit=1)),
     ],
 )
@@ -76,6 +79,17 @@ async def test_a_number_out_of_bounds_is_an_invalid_field(
     assert core.requests == []
 
 
+@pytest.mark.parametrize("limit", ["0", "501", "", "x", "-1", "1&limit=1"])
+async def test_a_limit_of_the_audit_out_of_bounds_is_an_invalid_field(
+    client: Client, core: FakeCore, limit: str
+) -> None:
+    answer = await client.get(f"/api/commands?limit={limit}")
+
+    assert (answer.status, answer.code) == (422, "invalid_field")
+    assert answer.json["error"]["message"].startswith("limit ")
+    assert core.requests == []
+
+
 async def test_what_core_does_not_know_is_404(client: Client) -> None:
     answer = await client.get("/api/panes/9")
 
@@ -84,7 +98,16 @@ async def test_what_core_does_not_know_is_404(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/windows", "/api/panes", "/api/panes/1", "/api/sessions", "/api/sessions/s", "/api/events", "/metrics"],
+    [
+        "/api/windows",
+        "/api/panes",
+        "/api/panes/1",
+        "/api/sessions",
+        "/api/sessions/s",
+        "/api/events",
+        "/api/commands",
+        "/metrics",
+    ],
 )
 async def test_without_core_a_read_is_503(client: Client, core: FakeCore, path: str) -> None:
     core.is_away = True
@@ -96,10 +119,19 @@ async def test_without_core_a_read_is_503(client: Client, core: FakeCore, path: 
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/windows", "/api/panes", "/api/panes/1", "/api/sessions", "/api/sessions/s", "/api/events", "/openapi.json"],
+    [
+        "/api/windows",
+        "/api/panes",
+        "/api/panes/1",
+        "/api/sessions",
+        "/api/sessions/s",
+        "/api/events",
+        "/api/commands",
+        "/openapi.json",
+    ],
 )
 async def test_head_is_get_without_the_body(client: Client, core: FakeCore, path: str) -> None:
-    kinds: list[Any] = [GetWindows, GetPanes, GetSessions, GetEvents]
+    kinds: list[Any] = [GetWindows, GetPanes, GetSessions, GetEvents, GetActions]
     for kind in kinds:
         core.will_say(kind, {})
 

@@ -4,10 +4,10 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from services.contract import codec
-from services.contract.commands import CloseCode, Hello, Ping
+from services.contract.commands import CloseCode, Hello, Ping, Unwatch, Watch
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
 from services.contract.updates import ErrorMessage, Message, Pong
 from services.process.clock import now_ms
@@ -15,6 +15,8 @@ from services.ws.allowance import Allowance, Verdict
 from services.ws.incoming import read_message
 from services.ws.outbox import Outbox
 from services.ws.pulse import Beat, Pulse
+from services.ws.screens import Screens
+from services.ws.view import View
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +45,17 @@ class Wire(Protocol):
 class Client:
     """Lives as long as its connection."""
 
-    __slots__ = ("_allowance", "_frame", "_pulse", "_slice_bytes", "_waiting", "_wire", "id", "outbox", "sent")
+    __slots__ = ("_allowance", "_frame", "_pulse", "_slice_bytes", "_waiting", "_wire", "id", "outbox", "sent", "view")
 
     def __init__(
-        self, *, client_id: str, wire: Wire, frame: Callable[[bytes], bytes], heartbeat_s: float, slice_bytes: int
+        self,
+        *,
+        client_id: str,
+        wire: Wire,
+        frame: Callable[[bytes], bytes],
+        screens: Screens,
+        heartbeat_s: float,
+        slice_bytes: int,
     ) -> None:
         now = asyncio.get_running_loop().time()
         self.id = client_id
@@ -56,6 +65,7 @@ class Client:
         self._frame = frame
         self._slice_bytes = slice_bytes
         self._waiting = asyncio.Event()
+        self.view = View(screens, self._waiting.set)
         self._allowance = Allowance(now)
         self._pulse = Pulse(now, heartbeat_s, random.random())  # noqa: S311 - spreads load, guards nothing
 
@@ -83,13 +93,17 @@ class Client:
             await self._waiting.wait()
             await self._wire.writable.wait()
             self._send_some()
-            if not len(self.outbox):
+            if not len(self.outbox) and not self.view.has_news:
                 self._waiting.clear()
 
     def _send_some(self) -> None:
+        """Hand over what waits; screens only when nothing else does, as they are now."""
         frames = self.outbox.take(self._slice_bytes)
-        self._wire.write(frames)
-        self.sent += len(frames)
+        if not len(self.outbox) and self.view.has_news:
+            frames += self.view.take(self._slice_bytes - sum(map(len, frames)), now_ms())
+        if frames:
+            self._wire.write(frames)
+            self.sent += len(frames)
 
     async def flushed(self) -> None:
         """Move all that waits to the wire, and return then."""
@@ -117,6 +131,12 @@ class Client:
                 raise QuestmuxError(ErrorCode.CONFLICT, "you are let in already")
             case Ping():
                 self.say(Pong(echo=said.data))
+            case Watch():
+                self.view.watch(said.data.pane_id)
+            case Unwatch():
+                self.view.unwatch(said.data.pane_id)
+            case _:
+                assert_never(said)
 
     def _refuse(self, problem: Problem) -> None:
         logger.debug("client message refused", extra={"client": self.id, "code": problem.code})

@@ -4,6 +4,8 @@ The bus drops silently. So: the subscription is proven live by a first frame bef
 that come meanwhile are kept; every batch must follow the one before; the heartbeat's top seq shows a lost tail; a
 welcome frame after the first shows that the stream was broken. Each of these leads to the same repair: ask for the
 updates after the last applied one, and take a new snapshot when core does not have them or its epoch is another.
+
+Screens come through the same subscription and are handed on; each repair of the updates has them asked for anew.
 """
 
 import asyncio
@@ -17,7 +19,9 @@ from services.contract import codec
 from services.contract.codec import Batch, DecodeError
 from services.contract.errors import QuestmuxError
 from services.contract.requests import GetSnapshot, GetUpdates, Replayed, Snapshot
+from services.contract.updates import PaneRemoved
 from services.ws.replica import Replica
+from services.ws.screen_feed import ScreenFeed
 
 STALE_AFTER_S: Final = 3.0
 """Core's heartbeat comes every second."""
@@ -39,6 +43,10 @@ class Audience(Protocol):
         """These updates follow those before."""
         ...
 
+    def remove_pane(self, pane_id: str) -> None:
+        """One of the updates to come says that this pane is gone."""
+        ...
+
     def restart(self) -> None:
         """The replica was loaded anew."""
         ...
@@ -47,7 +55,16 @@ class Audience(Protocol):
 class Feed:
     """Keeps the replica at the top of core's stream and tells the audience of every step."""
 
-    def __init__(self, bus: Bus, updates_address: str, core: Client, replica: Replica, audience: Audience) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        updates_address: str,
+        core: Client,
+        replica: Replica,
+        *,
+        audience: Audience,
+        screens: ScreenFeed,
+    ) -> None:
         self.gaps = 0
         self.repairs = 0
         self.snapshots = 0
@@ -56,6 +73,7 @@ class Feed:
         self._core = core
         self._replica = replica
         self._audience = audience
+        self._screens = screens
         self._kept: deque[Batch] = deque()
         self._kept_bytes = 0
         self._repair_task: asyncio.Task[None] | None = None
@@ -87,12 +105,17 @@ class Feed:
         if len(frames) == 1:
             self._start_repair()
             return
+        if codec.is_screens(frames):
+            self._screens.take(frames)
+            return
         try:
             batch = codec.decode_batch(frames)
         except DecodeError as exc:
             self.bad_frames += 1
             logger.warning("update not understood", extra={"problem": str(exc)})
             return
+        if not batch.payloads:
+            self._screens.hear(batch.header.epoch, batch.header.screens_seq)
         if self._repair_task is not None:
             self._keep(batch)
         elif not self._follow(batch):
@@ -117,6 +140,8 @@ class Feed:
             except DecodeError as exc:
                 self.bad_frames += 1
                 logger.warning("update not understood", extra={"problem": str(exc)})
+            if tag.type == PaneRemoved.type and tag.key is not None:
+                self._audience.remove_pane(tag.key)
         self._audience.publish(fresh)
         return True
 
@@ -149,6 +174,7 @@ class Feed:
             pause = min(pause + RETRY_S, MAX_RETRY_S)
             await asyncio.sleep(pause)
         self._repair_task = None
+        self._screens.join(self._replica.epoch)
 
     async def _catch_up(self) -> None:
         replica = self._replica

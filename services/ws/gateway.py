@@ -138,6 +138,7 @@ class Gateway:
                 client_id=new_id(),
                 wire=link,
                 frame=text_frame,
+                screens=self.hub.screens,
                 heartbeat_s=settings.heartbeat_s,
                 slice_bytes=settings.ws_pause_bytes,
             )

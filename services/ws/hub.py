@@ -6,6 +6,9 @@ follow core's stream (core began a new epoch, or a gap was beyond repair), the s
 again, and updates go on from there. So one rule is enough for a client at all times: snapshot messages replace what it
 had, updates change it, and after `synced` their numbers follow each other without a hole. While core was never heard,
 a client is connected with the epoch "", and its snapshot comes when core does.
+
+What a client watches, and the screens it has, stay as they are when a snapshot comes again; only a pane that is gone
+is watched no more.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +16,7 @@ from collections.abc import Callable, Sequence
 from services.process.clock import now_ms
 from services.ws.client import Client
 from services.ws.replica import Replica
+from services.ws.screens import Screens
 
 
 class Hub:
@@ -21,6 +25,7 @@ class Hub:
     def __init__(self, replica: Replica, frame: Callable[[bytes], bytes]) -> None:
         self.clients: set[Client] = set()
         self.dropped_clients = 0
+        self.screens = Screens(frame, replica.has_pane)
         self._replica = replica
         self._frame = frame
         self._sent_to_gone = 0
@@ -42,6 +47,7 @@ class Hub:
         """Forget a client; once more does no harm."""
         if client in self.clients:
             self.clients.remove(client)
+            client.view.close()
             self._sent_to_gone += client.sent
             self.dropped_clients += client.outbox.is_broken
 
@@ -52,8 +58,13 @@ class Hub:
             for client in self.clients:
                 client.push(frames)
 
+    def remove_pane(self, pane_id: str) -> None:
+        """Nobody watches this pane any more."""
+        self.screens.drop(pane_id)
+
     def restart(self) -> None:
         """Give a new snapshot to all."""
+        self.screens.drop_unknown()
         if self.clients:
             frames = self._framed_snapshot()
             for client in self.clients:

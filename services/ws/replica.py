@@ -58,6 +58,10 @@ class Replica:
         """Whether there is a state to show."""
         return bool(self.epoch)
 
+    def has_pane(self, pane_id: str) -> bool:
+        """Whether tmux shows such a pane."""
+        return pane_id in self._panes
+
     def load(self, snapshot: Snapshot) -> None:
         """Take core's state in the place of all that was."""
         self.epoch, self.seq = snapshot.epoch, snapshot.seq

@@ -17,6 +17,7 @@ from services.process.tokens import load_tokens
 from services.ws.feed import Feed
 from services.ws.gateway import MAX_CONNECTIONS, Gateway
 from services.ws.replica import Replica
+from services.ws.screen_feed import ScreenFeed
 
 BEAT_S: Final = 2.0
 SPARE_FILES: Final = 128
@@ -33,7 +34,10 @@ class Service:
         self.replica = replica
         self._instance = new_id()
         self.core = CoreClient(bus, settings.requests_address)
-        self.feed = Feed(bus, settings.updates_address, self.core, replica, gateway.hub)
+        self.screen_feed = ScreenFeed(self.core, self._instance, gateway.hub.screens)
+        self.feed = Feed(
+            bus, settings.updates_address, self.core, replica, audience=gateway.hub, screens=self.screen_feed
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until the event is set, then drain."""
@@ -42,6 +46,7 @@ class Service:
         async with asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(self.feed.watch()),
+                tasks.create_task(self.screen_feed.run()),
                 tasks.create_task(self.gateway.keep_pulse()),
                 tasks.create_task(self._beat()),
             ]
@@ -58,15 +63,17 @@ class Service:
 
     def figures(self) -> dict[str, float]:
         """What `/health` and `/metrics` show of this process."""
-        hub, feed = self.gateway.hub, self.feed
+        hub, feed, screens = self.gateway.hub, self.feed, self.gateway.hub.screens
         return {
             "clients": len(hub.clients),
+            "watched_panes": len(screens.pane_ids),
             "sent_total": hub.sent,
+            "terminal_messages_total": screens.sent,
             "dropped_clients_total": hub.dropped_clients,
             "gaps_total": feed.gaps,
             "repairs_total": feed.repairs,
             "snapshots_total": feed.snapshots,
-            "bad_frames_total": feed.bad_frames,
+            "bad_frames_total": feed.bad_frames + self.screen_feed.bad_screens,
             "stale": int(feed.is_stale),
         }
 

@@ -1,5 +1,6 @@
 """Core as a gateway sees it: a thread that answers and publishes over the real bus, and loses what it is told to."""
 
+import math
 import queue
 import threading
 import time
@@ -12,8 +13,17 @@ import msgspec
 from services.bus import Bus, Publisher, Server, wait_readable
 from services.bus.server import Incoming
 from services.contract import codec
-from services.contract.entities import Pane, Session, Status, StatusName
-from services.contract.requests import Beat, GetSnapshot, GetUpdates, Replayed, Snapshot, Taken
+from services.contract.entities import Cursor, Pane, Screen, Session, Status, StatusName
+from services.contract.requests import (
+    Beat,
+    GetSnapshot,
+    GetUpdates,
+    Replayed,
+    Snapshot,
+    Taken,
+    Watching,
+    WatchPanes,
+)
 from services.contract.settings import Settings
 from services.contract.updates import Message, PaneRemoved, PaneUpdate, SessionUpdate
 from services.process.clock import now_ms
@@ -45,6 +55,12 @@ def make_session(session_id: str, prompt: str = "") -> Session:
     return Session(id=session_id, status=status, started_at=1, last_event_at=1, prompt=prompt)
 
 
+def make_screen(pane_id: str, *lines: str, at: int = 0, width: int = 80, height: int = 24) -> Screen:
+    rows = (*lines, *[""] * (height - len(lines)))[:height]
+    cursor = Cursor(x=0, y=min(len(lines), height - 1), visible=True)
+    return Screen(pane_id=pane_id, captured_at=at or now_ms(), width=width, height=height, cursor=cursor, lines=rows)
+
+
 class CoreSide:
     """Everything with a `_` runs in its thread; the rest is for the test."""
 
@@ -55,15 +71,23 @@ class CoreSide:
         self._panes: dict[str, Pane] = {}
         self._sessions: dict[str, Session] = {}
         self._ring: deque[tuple[int, int, tuple[bytes, ...]]] = deque(maxlen=RING_BATCHES)
+        self._screens: dict[str, bytes] = {}
+        self._watched: dict[str, tuple[str, ...]] = {}
         self._slip_in: Message | None = None
+        self._slip_in_screen: Screen | None = None
+        self._odd_answers: list[Watching | None] = []
         self._load: Callable[[int], Sequence[Message]] | None = None
         self._stopping = False
         self._beat_at = 0.0
+        self.is_away = False
         self.epoch = "epoch1"
         self.seq = 0
         self.snapshots_given = 0
         self.replays_given = 0
         self.beats: list[Beat] = []
+        self.screens_seq = 0
+        self.asked: list[tuple[str, ...]] = []
+        """What each gateway said that it watches, in the order in which it was said."""
         self._thread = threading.Thread(target=self._run, name="core side")
         self._thread.start()
 
@@ -95,6 +119,41 @@ class CoreSide:
 
         self.do(order)
 
+    def show(self, *screens: Screen, is_lost: bool = False) -> None:
+        """Have these screens from now on, and publish those that are watched, in one batch; or the bus drops it."""
+        self.do(lambda: self._show(screens, is_lost=is_lost))
+
+    def publish_screens(self, *screens: tuple[str, bytes], epoch: str = "", seq: int = 0) -> None:
+        """Publish these bodies, whoever watches: as the next batch, or as one of another epoch or number."""
+
+        def order() -> None:
+            self.screens_seq += not epoch and not seq
+            number = seq or self.screens_seq
+            self._publisher.publish(codec.screens_frames(epoch or self.epoch, number, screens))
+
+        self.do(order)
+
+    def lose_screens(self, batches: int) -> None:
+        """Publish so many batches, and the bus drops them all."""
+        self.do(lambda: setattr(self, "screens_seq", self.screens_seq + batches))
+
+    def answer_once(self, answer: Watching | None) -> None:
+        """Give this to the next `WatchPanes`; None gives it no answer at all."""
+        self.do(lambda: self._odd_answers.append(answer))
+
+    def stop_heartbeat(self) -> None:
+        """Publish what there is, and no heartbeat any more."""
+        self.do(lambda: setattr(self, "_beat_at", math.inf))
+
+    def slip_in_screen(self, screen: Screen) -> None:
+        """Publish this between the cut of the next answer to `WatchPanes` and its arrival."""
+        self.do(lambda: setattr(self, "_slip_in_screen", screen))
+
+    @property
+    def watched(self) -> tuple[str, ...] | None:
+        """What was said last to be watched."""
+        return self.asked[-1] if self.asked else None
+
     def publish_overlapping(self, known: Message, new: Message) -> None:
         """Publish a batch of the last update, once more, and a new one."""
 
@@ -115,15 +174,23 @@ class CoreSide:
         """From now on publish what `make(turn)` gives, each turn."""
         self.do(lambda: setattr(self, "_load", make))
 
-    def restart(self, epoch: str, away_s: float = 0.0, *, keeps_stream: bool = False) -> None:
-        """Go away, and come back, with another stream or the same."""
+    def restart(
+        self, epoch: str, away_s: float = 0.0, *, keeps_stream: bool = False, forgets: Sequence[str] = ()
+    ) -> None:
+        """Go away, and come back, with another stream or the same, and without some panes."""
 
         def order() -> None:
             self._close()
+            self.is_away = True
             time.sleep(away_s)
+            self.is_away = False
+            for pane_id in forgets:
+                del self._panes[pane_id]
             if not keeps_stream:
-                self.epoch, self.seq = epoch, 0
+                self.epoch, self.seq, self.screens_seq = epoch, 0, 0
                 self._ring.clear()
+                self._screens.clear()
+            self._watched.clear()
             self._open()
 
         self.do(order)
@@ -151,7 +218,7 @@ class CoreSide:
                     self._publish(self._load(turn), is_lost=False)
                 if time.monotonic() >= self._beat_at:
                     self._beat_at = time.monotonic() + self._heartbeat_s
-                    self._publisher.publish(codec.heartbeat_frames(self.epoch, self.seq))
+                    self._publisher.publish(codec.heartbeat_frames(self.epoch, self.seq, self.screens_seq))
             self._close()
 
     def _stop(self) -> None:
@@ -186,6 +253,29 @@ class CoreSide:
         if not is_lost:
             self._publisher.publish(frames)
 
+    def _show(self, screens: Sequence[Screen], *, is_lost: bool) -> None:
+        fresh = {screen.pane_id: codec.encode(screen) for screen in screens}
+        self._screens |= fresh
+        watched = {pane_id for pane_ids in self._watched.values() for pane_id in pane_ids}
+        due = [(pane_id, body) for pane_id, body in fresh.items() if pane_id in watched]
+        if due:
+            self.screens_seq += 1
+            if not is_lost:
+                self._publisher.publish(codec.screens_frames(self.epoch, self.screens_seq, due))
+
+    def _watch(self, request: WatchPanes) -> Watching | None:
+        self.asked.append(request.panes)
+        self._watched[request.instance] = request.panes
+        if self._odd_answers:
+            return self._odd_answers.pop()
+        screens = tuple(self._screens[pane_id] for pane_id in request.panes if pane_id in self._screens)
+        answer = Watching(epoch=self.epoch, seq=self.screens_seq, screens=screens)
+        if self._slip_in_screen is not None:
+            self._show((self._slip_in_screen,), is_lost=False)
+            self._slip_in_screen = None
+            time.sleep(SLIP_S)
+        return answer
+
     def _answer(self, incoming: Incoming) -> None:
         match incoming.request:
             case GetSnapshot():
@@ -203,6 +293,10 @@ class CoreSide:
                 reaches = after >= self.seq or (bool(self._ring) and self._ring[0][0] <= after + 1)
                 is_there = epoch == self.epoch and reaches
                 self._server.reply(incoming, Replayed(batches=batches if is_there else None))
+            case WatchPanes():
+                answer = self._watch(incoming.request)
+                if answer is not None:
+                    self._server.reply(incoming, answer)
             case Beat():
                 self.beats.append(incoming.request)
                 self._server.reply(incoming, Taken(epoch=self.epoch))

@@ -1,12 +1,18 @@
-"""A client as `hub.py` promises that one may be: snapshot messages replace, updates apply, seq follows seq."""
+"""A client as `docs/protocol.md` promises that one may be.
+
+Snapshot messages replace, updates apply, seq follows seq. Of a terminal, an output replaces and a diff applies.
+"""
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import Any, Self
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from services.contract.entities import Screen
 
 TOKEN = "the-token"  # noqa: S105 - guards nothing
 HOOK_TOKEN = "the-hook-token"  # noqa: S105 - as above
@@ -90,6 +96,10 @@ class PlainClient:
         self.syncs: list[tuple[str, int]] = []
         self.panes: dict[str, dict[str, Any]] = {}
         self.sessions: dict[str, dict[str, Any]] = {}
+        self.terminals: dict[str, dict[str, Any]] = {}
+        """By pane, the `terminal_output` with what the diffs made of it."""
+        self.terminal_kinds: dict[str, list[str]] = {}
+        self.errors: list[str] = []
         self.epoch = ""
         self.seq = -1
         self.updates = 0
@@ -110,12 +120,7 @@ class PlainClient:
         kind, data = message["type"], message["data"]
         self.kinds.append(kind)
         if "seq" in message:
-            if not self.syncs:
-                self.faults.append(f"update {message['seq']} before synced")
-            elif message["seq"] != self.seq + 1:
-                self.faults.append(f"update {message['seq']} after {self.seq}")
-            self.seq = message["seq"]
-            self.updates += 1
+            self._count(message["seq"])
         match kind:
             case "windows" if data["panes"] is not None:
                 self.panes = {pane["id"]: pane for pane in data["panes"]}
@@ -127,11 +132,61 @@ class PlainClient:
                 self.panes.pop(data["pane_id"], None)
             case "session_update":
                 self.sessions[data["session"]["id"]] = data["session"]
+            case "terminal_output" | "terminal_diff":
+                self._take_terminal(message)
+            case "error":
+                self.errors.append(data["code"])
             case "synced":
                 self.epoch, self.seq = data["epoch"], data["seq"]
                 self.syncs.append((self.epoch, self.seq))
             case _:
                 pass
+
+    def _count(self, seq: int) -> None:
+        if not self.syncs:
+            self.faults.append(f"update {seq} before synced")
+        elif seq != self.seq + 1:
+            self.faults.append(f"update {seq} after {self.seq}")
+        self.seq = seq
+        self.updates += 1
+
+    def _take_terminal(self, message: dict[str, Any]) -> None:
+        kind, data = message["type"], message["data"]
+        pane_id = data["pane_id"]
+        self.terminal_kinds.setdefault(pane_id, []).append(kind)
+        if "seq" in message:
+            self.faults.append(f"{kind} with seq")
+        if data["captured_at"] < self.terminals.get(pane_id, data)["captured_at"]:
+            self.faults.append(f"an older screen of {pane_id} after a newer one")
+        if kind == "terminal_output":
+            self.terminals[pane_id] = data
+        elif pane_id not in self.terminals:
+            self.faults.append(f"diff of {pane_id} before its screen")
+        else:
+            had = self.terminals[pane_id]
+            lines = had["lines"][data["scroll"] :] + [""] * data["scroll"]
+            for row, line in data["lines"].items():
+                lines[int(row)] = line
+            self.terminals[pane_id] = had | {
+                "lines": lines,
+                "cursor": data["cursor"],
+                "captured_at": data["captured_at"],
+            }
+
+    async def watch(self, *pane_ids: str) -> None:
+        await self._say_of_panes("watch", pane_ids)
+
+    async def unwatch(self, *pane_ids: str) -> None:
+        await self._say_of_panes("unwatch", pane_ids)
+
+    async def _say_of_panes(self, kind: str, pane_ids: Sequence[str]) -> None:
+        for pane_id in pane_ids:
+            await self.connection.send(msgspec.json.encode({"type": kind, "data": {"pane_id": pane_id}}).decode())
+
+    def shows(self, screen: Screen) -> bool:
+        """Whether it has this very screen, made whole of what came."""
+        had = self.terminals.get(screen.pane_id)
+        return had is not None and msgspec.convert(had, Screen) == screen
 
     def is_at(self, epoch: str, seq: int) -> bool:
         return (self.epoch, self.seq) == (epoch, seq)

@@ -7,6 +7,8 @@ from services.ws.client import Client
 from services.ws.hub import Hub
 from services.ws.outbox import MAX_WAITING_BYTES
 from services.ws.replica import Replica
+from tests.unit.ws.screen import body_of, make_screen
+from tests.unit.ws.test_replica import make_pane
 from tests.unit.ws.wire import HeldWire
 
 SNAPSHOT_TYPES = ["windows", "sessions", "personas", "projects", "quests", "synced"]
@@ -24,12 +26,15 @@ class Parts:
         self.framed += 1
         return payload
 
-    def load(self, epoch: str, seq: int) -> None:
-        self.replica.load(Snapshot(epoch=epoch, seq=seq, windows=(), panes=(), sessions=()))
+    def load(self, epoch: str, seq: int, *pane_ids: str) -> None:
+        panes = tuple(make_pane(pane_id) for pane_id in pane_ids)
+        self.replica.load(Snapshot(epoch=epoch, seq=seq, windows=(), panes=panes, sessions=()))
 
     def join(self) -> tuple[Client, HeldWire]:
         wire = HeldWire()
-        client = Client(client_id="c", wire=wire, frame=bytes, heartbeat_s=30, slice_bytes=65_536)
+        client = Client(
+            client_id="c", wire=wire, frame=bytes, screens=self.hub.screens, heartbeat_s=30, slice_bytes=65_536
+        )
         self.hub.join(client)
         return client, wire
 
@@ -88,3 +93,44 @@ async def test_counts_what_was_sent_also_to_those_who_left_and_who_was_too_slow(
     assert parts.hub.dropped_clients == 2
     assert parts.hub.clients == set()
     await asyncio.sleep(0)
+
+
+async def test_only_panes_that_are_there_can_be_watched_and_a_client_that_leaves_watches_nothing() -> None:
+    parts = Parts()
+    parts.load("e", 1, "%1")
+    client, _ = parts.join()
+    client.view.watch("%1")
+    client.hear('{"type":"watch","data":{"pane_id":"%2"}}', now=0)
+    assert parts.hub.screens.pane_ids == ("%1",)
+
+    parts.hub.leave(client)
+    parts.hub.leave(client)
+    assert not parts.hub.screens.pane_ids
+
+
+async def test_a_removed_pane_is_watched_no_more_even_when_one_with_its_id_comes_back() -> None:
+    parts = Parts()
+    parts.load("e", 1, "%1", "%2")
+    client, _ = parts.join()
+    for pane_id in ("%1", "%2"):
+        client.view.watch(pane_id)
+    parts.hub.remove_pane("%1")
+
+    assert parts.hub.screens.pane_ids == ("%2",)
+
+
+async def test_a_new_snapshot_leaves_watches_in_force_but_for_panes_that_are_gone() -> None:
+    parts = Parts()
+    parts.load("e1", 1, "%1", "%2")
+    client, wire = parts.join()
+    for pane_id in ("%1", "%2"):
+        client.view.watch(pane_id)
+    parts.hub.screens.put(body_of(make_screen(["a" * 100, "b"], pane_id="%2")), 1)
+    client.view.take(1_000, 1)
+    parts.load("e2", 1, "%2")
+    parts.hub.restart()
+    parts.hub.screens.put(body_of(make_screen(["a" * 100, "c"], pane_id="%2")), 2)
+    await client.flushed()
+
+    assert parts.hub.screens.pane_ids == ("%2",)
+    assert types(wire) == [*SNAPSHOT_TYPES, "terminal_diff"]

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from services.contract.commands import Hello, Ping
+from services.contract.commands import Hello, Ping, Unwatch, Watch
 from services.contract.errors import ErrorCode, QuestmuxError
 from services.ws.incoming import MAX_SHOWN_CHARS, read_message, read_token
 
@@ -9,6 +9,13 @@ from services.ws.incoming import MAX_SHOWN_CHARS, read_message, read_token
 def test_reads_hello_and_ping() -> None:
     assert isinstance(read_message('{"type":"hello","data":{"token":"t"}}'), Hello)
     assert isinstance(read_message('{"type":"ping"}'), Ping)
+
+
+def test_reads_watch_and_unwatch() -> None:
+    for kind, cls in (("watch", Watch), ("unwatch", Unwatch)):
+        message = read_message(f'{{"type":"{kind}","data":{{"pane_id":"%1","new":1}}}}')
+        assert isinstance(message, cls)
+        assert message.data.pane_id == "%1"
 
 
 @pytest.mark.parametrize("data", ["null", "1e999", '{"a": [99999999999999999999999999]}', '"\u00e9"'])
@@ -33,6 +40,9 @@ def test_gives_back_the_data_of_a_ping_as_it_came(data: str) -> None:
         ('{"type":"dance"}', ErrorCode.INVALID_FIELD),
         ('{"type":1}', ErrorCode.INVALID_FIELD),
         ('{"type":"hello","data":{"token":1}}', ErrorCode.INVALID_FIELD),
+        ('{"type":"watch"}', ErrorCode.INVALID_FIELD),
+        ('{"type":"watch","data":{}}', ErrorCode.INVALID_FIELD),
+        ('{"type":"unwatch","data":{"pane_id":null}}', ErrorCode.INVALID_FIELD),
     ],
 )
 def test_anything_else_is_an_error_for_the_client(message: str | bytes, code: ErrorCode) -> None:

@@ -144,6 +144,15 @@ def test_a_removed_pane_and_session_are_gone() -> None:
     assert state_of(replica)["sessions"] == {"sessions": []}
 
 
+def test_knows_which_panes_are_there() -> None:
+    replica = Replica()
+    replica.load(make_snapshot(panes=[make_pane("%1")]))
+    apply(replica, PaneUpdate(pane=make_pane("%2")))
+    assert [replica.has_pane(pane_id) for pane_id in ("%1", "%2", "%3")] == [True, True, False]
+    apply(replica, PaneRemoved(pane_id="%1"))
+    assert not replica.has_pane("%1")
+
+
 def test_windows_replace_windows_and_panes_only_when_given() -> None:
     replica = Replica()
     replica.load(make_snapshot(panes=[make_pane("%1")]))

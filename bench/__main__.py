@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from msgspec import Struct
 
 from bench.floor import commit_us, round_trip_us
 from bench.load import Load, run_load
+from bench.tmux import Row, tmux_rows
 from bench.watch import open_clients
 from tests.e2e.stack import Stack
 
@@ -25,17 +25,6 @@ MANY_CONNECTIONS: Final = 32
 MANY_CONNECTION_EVENTS: Final = 20_000
 EVENTS_PER_S: Final = 200
 EVENT_S: Final = 10
-IDLE_PANES: Final = 26
-IDLE_S: Final = 20
-TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-
-
-class Row(Struct, frozen=True):
-    """One measured figure."""
-
-    what: str
-    measured: str
-    goal: str
 
 
 def main() -> None:
@@ -54,9 +43,9 @@ def main() -> None:
             rows += uvloop.run(_posts(stack))
             rows += uvloop.run(_post_to_watch(stack, 1))
             rows += uvloop.run(_post_to_watch(stack, 50))
-            rows += _idle(stack)
         finally:
-            _close_quietly(stack)
+            stack.close(shows_logs=False)
+        rows += tmux_rows(Path(folder))
     width = max(len(row.what) for row in rows)
     for row in rows:
         print(f"{row.what:<{width}}  {row.measured:<58}{row.goal}")
@@ -144,36 +133,6 @@ async def _post_to_watch(stack: Stack, clients: int) -> list[Row]:
     return [Row(f"POST /event to WebSocket, {clients} clients, {EVENTS_PER_S} events/s", measured, goal)]
 
 
-def _idle(stack: Stack) -> list[Row]:
-    stack.tmux("new-session", "-d", "-s", "idle")
-    for number in range(1, IDLE_PANES):
-        stack.tmux("new-window", "-t", "idle", "-n", f"w{number}")
-    deadline = time.monotonic() + 20
-    while len(stack.get("/api/panes")["panes"]) < IDLE_PANES and time.monotonic() < deadline:
-        time.sleep(0.1)
-    server = int(stack.tmux("display-message", "-p", "#{pid}"))
-    time.sleep(2)
-    pids = {name: _family(process.pid) for name, process in stack.processes.items()} | {"tmux": [server]}
-    before = {name: sum(map(_cpu_s, family)) for name, family in pids.items()}
-    time.sleep(IDLE_S)
-    used = {name: (sum(map(_cpu_s, family)) - before[name]) / IDLE_S * 100 for name, family in pids.items()}
-    parts = " ".join(f"{name} {share:.2f}" for name, share in used.items())
-    return [
-        Row(f"idle, {IDLE_PANES} panes, no client", f"{sum(used.values()):.2f} % of a core ({parts})", "goal <= 2 %")
-    ]
-
-
-def _family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
-
-
-def _cpu_s(pid: int) -> float:
-    """CPU seconds of a process and of the children it has waited for, such as tmux clients."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS_PER_S
-
-
 def _additions() -> str:
     """How busy and how fast the machine is: the best of five."""
     best = min(_time_additions() for _ in range(5))
@@ -199,16 +158,6 @@ def _fsync(folder: Path) -> str:
             times.append((time.perf_counter() - started) * 1000)
     times.sort()
     return f"p50 {times[100]:.2f}  p99 {times[198]:.2f} ms"
-
-
-def _close_quietly(stack: Stack) -> None:
-    """The logs that `close` prints are for failed tests."""
-    errors, sys.stderr = sys.stderr, Path(os.devnull).open("w")  # noqa: SIM115 - closed below
-    try:
-        stack.close()
-    finally:
-        sys.stderr.close()
-        sys.stderr = errors
 
 
 if __name__ == "__main__":

@@ -131,7 +131,8 @@ class Stack:
         path = self.runtime_dir / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def close(self) -> None:
+    def close(self, *, shows_logs: bool = True) -> None:
+        """End everything; the logs are for a test that failed."""
         for process in self.processes.values():
             if process.poll() is None:
                 process.terminate()
@@ -143,7 +144,7 @@ class Stack:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait(STOP_S)
-        for name in self.processes:
+        for name in self.processes if shows_logs else ():
             sys.stderr.write(f"--- {name}\n{self.log(name)[-4000:]}\n")
         self.tmux("kill-server", check=False)
         shutil.rmtree(self.runtime_dir, ignore_errors=True)

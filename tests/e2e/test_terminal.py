@@ -1,0 +1,161 @@
+"""Panes watched over the WebSocket: what a client draws is what tmux shows."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import Stack
+from tests.e2e.terminal import Terminal
+from tests.waiting import wait_until
+
+RECORDINGS = Path(__file__).parents[1] / "fixtures" / "claude"
+PLAYER = Path(__file__).with_name("player.py")
+SOON_S = 15
+
+
+@pytest.fixture(scope="module", params=["auto", "off"], ids=["control mode", "plain calls"])
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    running = Stack(tmp_path_factory.mktemp("watched") / "data", QUESTMUX_TMUX_CONTROL=request.param)
+    try:
+        running.tmux("new-session", "-d", "-s", "first", "sleep 1000")
+        running.start_all()
+        running.wait_ready()
+        yield running
+    finally:
+        running.close()
+
+
+def new_pane(stack: Stack, command: str, width: int = 110, height: int = 40) -> str:
+    """A pane in a tmux session of its own that the API knows."""
+    size = ("-x", str(width), "-y", str(height))
+    pane = stack.tmux("new-session", "-d", *size, "-P", "-F", "#{pane_id}", command).strip()
+    wait_until(lambda: stack.call("GET", f"/api/panes/{pane[1:]}").status == 200, SOON_S, f"{pane} is known")
+    return pane
+
+
+def shown(stack: Stack, pane: str) -> list[str]:
+    """What tmux says that a pane shows."""
+    return [line.rstrip(" ") for line in stack.tmux("capture-pane", "-p", "-t", pane).removesuffix("\n").split("\n")]
+
+
+@pytest.mark.parametrize("recording", sorted(path.name for path in RECORDINGS.iterdir() if path.is_dir()))
+def test_the_recorded_screens_arrive_cell_for_cell(stack: Stack, tmp_path: Path, recording: str) -> None:
+    fifo = tmp_path / "screens"
+    os.mkfifo(fifo)
+    pane = new_pane(stack, f"exec {sys.executable} {PLAYER} {fifo}")
+    wait_until(lambda: "ready" in shown(stack, pane)[0], SOON_S, "the player")
+    texts = [json.loads(line)["screen"] for line in (RECORDINGS / recording / "screens.jsonl").read_text().splitlines()]
+    with Terminal(stack.ws_port, stack.token) as client, fifo.open("w", encoding="utf-8") as screens:
+        client.watch(pane)
+        for text in texts:
+            screens.write(f"{json.dumps(text)}\n")
+            screens.flush()
+            expected = [row.rstrip(" ") for row in text.split("\n")][:40]
+            expected += [""] * (40 - len(expected))
+            client.until_screen(pane, expected)
+            assert shown(stack, pane) == expected
+    stack.tmux("kill-pane", "-t", pane, check=False)
+
+
+def test_colours_wide_characters_and_the_cursor_arrive(stack: Stack) -> None:
+    pane = new_pane(
+        stack, "printf '\\033[31;44m日本\\033[0m\\033[7m x \\033[0m\\n\\033[38;5;200mé\\033[3;9H'; sleep 1000", 40, 5
+    )
+    with Terminal(stack.ws_port, stack.token) as client:
+        client.watch(pane)
+        client.until(lambda: client.cursors[pane] == {"x": 8, "y": 2, "visible": True}, "the cursor")
+        assert client.screen(pane) == ["日本 x ", "é", "", "", ""]
+        first, second, *_ = client.lines[pane]
+        assert first.startswith("\x1b[31;44m日本")
+        assert "\x1b[38;5;200mé" in second
+    stack.tmux("kill-pane", "-t", pane, check=False)
+
+
+def test_a_pane_of_another_size_is_sent_whole(stack: Stack) -> None:
+    pane = new_pane(stack, "sleep 1000", 80, 24)
+    with Terminal(stack.ws_port, stack.token) as client:
+        client.watch(pane)
+        assert len(client.lines[pane]) == 24
+        stack.tmux("resize-window", "-t", pane, "-x", "60", "-y", "10")
+        client.until(lambda: len(client.lines[pane]) == 10, "the smaller screen")
+    stack.tmux("kill-pane", "-t", pane, check=False)
+
+
+def test_a_flood_is_shown_at_a_bounded_pace_and_holds_nobody_up(stack: Stack) -> None:
+    pane = new_pane(stack, "i=0; while :; do i=$((i+1)); echo line number $i of a flood; done")
+    quiet = new_pane(stack, "cat")
+    with Terminal(stack.ws_port, stack.token) as client:
+        client.watch(pane)
+        client.watch(quiet)
+        before, started = client.bytes, time.monotonic()
+        shown_lines = set()
+        while time.monotonic() - started < 3:
+            client.read(1)
+            shown_lines.add(client.screen(pane)[0])
+        per_second = (client.bytes - before) / 3
+        print(f"a flood costs its watcher {per_second / 1000:.0f} kB/s; {len(shown_lines)} screens seen in 3 s")
+        assert len(shown_lines) >= 5, "the flood stands still"
+        assert per_second < 400_000
+        stack.tmux("send-keys", "-t", quiet, "-l", "hello")
+        client.until(lambda: client.screen(quiet)[0] == "hello", "the quiet pane beside it")
+        assert stack.call("POST", f"/api/panes/{pane[1:]}/signal", b'{"signal": "SIGKILL"}').status == 200
+        client.until(lambda: client.counts.get("pane_removed"), "the end of the flood")
+    stack.tmux("kill-pane", "-t", quiet)
+
+
+def test_everybody_who_watches_sees_the_same_and_the_stream_ends_with_the_last(stack: Stack) -> None:
+    pane = new_pane(stack, "cat", 80, 10)
+    with Terminal(stack.ws_port, stack.token) as one, Terminal(stack.ws_port, stack.token) as other:
+        one.watch(pane)
+        stack.tmux("send-keys", "-t", pane, "-l", "first")
+        one.until(lambda: one.screen(pane)[0] == "first", "the first text")
+        other.watch(pane)
+        assert other.screen(pane) == one.screen(pane)
+        one.say("unwatch", pane_id=pane)
+        one.say("ping", n=1)
+        one.until(lambda: one.counts.get("pong"), "the answer to what was said last")
+        stack.tmux("send-keys", "-t", pane, "-l", " second")
+        other.until(lambda: other.screen(pane)[0] == "first second", "the second text")
+        while one.read(0.2):
+            pass
+        assert one.screen(pane)[0] == "first"
+    stack.tmux("kill-pane", "-t", pane, check=False)
+
+
+def test_a_watched_pane_goes_on_after_each_process_was_killed(stack: Stack) -> None:
+    pane = new_pane(stack, "cat", 80, 10)
+    text = ""
+    with Terminal(stack.ws_port, stack.token) as client:
+        client.watch(pane)
+        for name in ("core", "poller"):
+            stack.kill(name)
+            stack.start(name)
+            text += f" {name}"
+            stack.tmux("send-keys", "-t", pane, "-l", f" {name}")
+            took_s = client.until_row(pane, text)
+            print(f"whole again {took_s:.2f} s after {name} was started")
+    stack.tmux("kill-pane", "-t", pane, check=False)
+    wait_until(lambda: stack.health().status == 200, SOON_S, "everything")
+
+
+def test_what_a_person_sees_does_not_change_when_a_pane_is_watched(stack: Stack) -> None:
+    pane = new_pane(stack, "cat", 80, 10)
+    look = (
+        "list-windows",
+        "-a",
+        "-F",
+        "#{session_name} #{window_width}x#{window_height} #{window_layout} #{pane_in_mode} #{scroll_position}",
+    )
+    stack.tmux("copy-mode", "-t", pane)
+    before, sessions = stack.tmux(*look), stack.tmux("list-sessions", "-F", "#{session_name}")
+    with Terminal(stack.ws_port, stack.token) as client:
+        client.watch(pane)
+        assert stack.tmux(*look) == before
+        assert stack.tmux("list-sessions", "-F", "#{session_name}") == sessions
+    assert stack.tmux(*look) == before
+    stack.tmux("kill-pane", "-t", pane, check=False)

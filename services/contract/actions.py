@@ -153,7 +153,7 @@ class Prompt(Action, frozen=True, kw_only=True, forbid_unknown_fields=True):
     submit: bool = True
     """Press Enter once after it."""
     force: bool = False
-    """Type even while a dialog is open on the screen."""
+    """While a dialog is open on the screen, type the text into it, key by key, instead of refusing."""
 
     def check(self) -> None:
         """See `Action`."""

@@ -28,6 +28,10 @@ class ControlError(Exception):
     """The control client does not work, or not any more; plain calls do."""
 
 
+class DetachedError(ControlError):
+    """tmux ended the client in an orderly way, as when its session is closed: attach to another."""
+
+
 class Control(asyncio.SubprocessProtocol):
     """Attached from `attach` until `close`, or until tmux ends it; then `is_open` is false."""
 
@@ -40,6 +44,7 @@ class Control(asyncio.SubprocessProtocol):
         self._attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
         self._errors = b""
+        self._is_detached = False
         self._transport: asyncio.SubprocessTransport | None = None
         self._stdin: asyncio.WriteTransport | None = None
 
@@ -162,7 +167,8 @@ class Control(asyncio.SubprocessProtocol):
         elif notice.name == REFUSED:
             self._errors = notice.rest
         elif notice.name == "exit":
-            self._errors = self._errors or b"detached: " + notice.rest
+            self._is_detached = True
+            self._errors = self._errors or b"detached " + notice.rest
             self.is_open = False
         else:
             self._on_notice(notice)
@@ -170,7 +176,8 @@ class Control(asyncio.SubprocessProtocol):
     def process_exited(self) -> None:
         """The client has ended: whoever waits is told, and the pipes are let go of."""
         self.is_open = False
-        problem = ControlError(self._errors.decode("utf-8", "replace").strip() or "the control client ended")
+        kind = DetachedError if self._is_detached else ControlError
+        problem = kind(self._errors.decode("utf-8", "replace").strip() or "the control client ended")
         if not self._attached.done():
             self._attached.set_exception(problem)
         for future in self._waiting:

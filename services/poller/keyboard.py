@@ -52,6 +52,17 @@ class Keyboard:
         else:
             self._send(pane.id, data, "-r")
 
+    def type(self, pane_id: str, text: str) -> None:
+        """Give a text as if it were typed, key by key.
+
+        Raises:
+            QuestmuxError: it has several lines, and each would press Enter.
+            TmuxError: tmux did not do it.
+        """
+        if "\n" in text or "\r" in text:
+            raise QuestmuxError(ErrorCode.CONFLICT, "a dialog takes one line only")
+        self._send(pane_id, text.encode(), "-r")
+
     def enter(self, pane_id: str) -> None:
         """Press Enter.
 

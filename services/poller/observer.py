@@ -19,7 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 from services.poller.attachment import SESSION_FORMAT, choose_session, read_sessions, safe_sessions
-from services.poller.control import Control, ControlError
+from services.poller.control import Control, ControlError, DetachedError
 from services.poller.control_stream import Answer, Notice
 from services.poller.listing import PANE_FORMAT, SERVER_FORMAT
 from services.poller.tmux import Tmux, TmuxError, TmuxFailedError
@@ -133,6 +133,8 @@ class Observer:
                 logger.info("control mode in use", extra={"session": chosen})
 
     def _failed(self, problem: Exception) -> None:
+        if isinstance(problem, DetachedError):
+            return  # Its session was closed, which is no failure: it is attached to another with the next look.
         self.control_failures += 1
         if self._home is not None:
             self._home.kill()

@@ -38,9 +38,16 @@ class Prompting:
         """
         if pane.input_off:
             raise QuestmuxError(ErrorCode.CONFLICT, f"{pane.id} takes no input: somebody switched it off in tmux")
-        has_agent = self._has_agent(pane.id)
-        before = await self._input_line(pane, action) if has_agent else None
-        await asyncio.to_thread(self._keyboard.paste, pane, action.text, takes_pastes=has_agent)
+        before = None
+        if self._has_agent(pane.id):
+            screen = await self._capture(pane.id)
+            question = open_dialog(screen.lines)
+            if question is not None:
+                return await self._type_into_dialog(pane, action, question)
+            before = input_text(screen.lines)
+            await asyncio.to_thread(self._keyboard.paste, pane, action.text, takes_pastes=True)
+        else:
+            await asyncio.to_thread(self._keyboard.paste, pane, action.text, takes_pastes=False)
         if not action.submit:
             return PromptedData(pane_id=pane.id, submitted=False)
         typed = None if before is None else await self._wait(pane, TYPED_S, lambda line: line != before)
@@ -51,13 +58,14 @@ class Prompting:
         is_taken = left is None or typed not in left
         return PromptedData(pane_id=pane.id, submitted=True, taken=is_taken, taken_by="screen" if is_taken else None)
 
-    async def _input_line(self, pane: PaneFacts, action: Prompt) -> str | None:
-        """What the agent's input line holds, if it shows one."""
-        screen = await self._capture(pane.id)
-        question = open_dialog(screen.lines)
-        if question is not None and not action.force:
+    async def _type_into_dialog(self, pane: PaneFacts, action: Prompt, question: str) -> PromptedData:
+        """Typed, not pasted: a dialog acts on keys. What it makes of them nothing here can tell."""
+        if not action.force:
             raise QuestmuxError(ErrorCode.CONFLICT, f"a dialog is open in {pane.id}: {question}")
-        return input_text(screen.lines)
+        await asyncio.to_thread(self._keyboard.type, pane.id, action.text)
+        if action.submit:
+            await asyncio.to_thread(self._keyboard.enter, pane.id)
+        return PromptedData(pane_id=pane.id, submitted=action.submit)
 
     async def _wait(self, pane: PaneFacts, within_s: float, is_done: Callable[[str | None], bool]) -> str | None:
         """The input line once the condition holds, or when the time is over."""

@@ -1,8 +1,13 @@
 """Panes watched over the WebSocket: what a client draws is what tmux shows."""
 
+import fcntl
 import json
 import os
+import select
+import struct
+import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +21,8 @@ from tests.waiting import wait_until
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "claude"
 PLAYER = Path(__file__).with_name("player.py")
 SOON_S = 15
+TERMINAL_QUERY_S = 5.5
+"""tmux waits five seconds for a terminal to say what it is, and then sends it one thing more."""
 
 
 @pytest.fixture(scope="module", params=["auto", "off"], ids=["control mode", "plain calls"])
@@ -143,19 +150,64 @@ def test_a_watched_pane_goes_on_after_each_process_was_killed(stack: Stack) -> N
     wait_until(lambda: stack.health().status == 200, SOON_S, "everything")
 
 
-def test_what_a_person_sees_does_not_change_when_a_pane_is_watched(stack: Stack) -> None:
-    pane = new_pane(stack, "cat", 80, 10)
+class Person:
+    """Somebody attached to a tmux session, at a terminal of 90x20 cells."""
+
+    def __init__(self, stack: Stack, session: str) -> None:
+        self.terminal, far_end = os.openpty()
+        fcntl.ioctl(far_end, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 90, 0, 0))
+        self._tmux = subprocess.Popen(
+            ["tmux", "-u", "-L", stack.tmux_socket, "attach-session", "-t", session],
+            stdin=far_end,
+            stdout=far_end,
+            stderr=far_end,
+            env={**os.environ, "TERM": "xterm-256color", "TMUX": ""},
+            start_new_session=True,
+        )
+        os.close(far_end)
+
+    def sent(self, quiet_s: float = 1.0) -> bytes:
+        """What tmux sends to the terminal until it has been quiet for so long."""
+        data = b""
+        while select.select([self.terminal], [], [], quiet_s)[0]:
+            data += os.read(self.terminal, 65_536)
+        return data
+
+    def leave(self) -> None:
+        self._tmux.terminate()
+        self._tmux.wait(SOON_S)
+        os.close(self.terminal)
+
+
+def test_a_person_who_is_attached_is_not_sent_a_byte_and_keeps_the_place(stack: Stack) -> None:
+    pane = new_pane(stack, "seq 200; exec cat", 90, 20)
+    session = stack.tmux("display-message", "-p", "-t", pane, "#{session_id}").strip()
+    stack.tmux("set-option", "-t", session, "status-interval", "0")  # Its clock would be sent.
+    person = Person(stack, session)
     look = (
         "list-windows",
         "-a",
         "-F",
         "#{session_name} #{window_width}x#{window_height} #{window_layout} #{pane_in_mode} #{scroll_position}",
     )
-    stack.tmux("copy-mode", "-t", pane)
-    before, sessions = stack.tmux(*look), stack.tmux("list-sessions", "-F", "#{session_name}")
-    with Terminal(stack.ws_port, stack.token) as client:
-        client.watch(pane)
+    try:
+        assert b"200" in person.sent(TERMINAL_QUERY_S)
+        stack.tmux("copy-mode", "-t", pane)
+        stack.tmux("send-keys", "-X", "-t", pane, "-N", "30", "scroll-up")
+        assert b"153" in person.sent()
+        before, sessions = stack.tmux(*look), stack.tmux("list-sessions", "-F", "#{session_name} #{session_windows}")
+        with Terminal(stack.ws_port, stack.token) as client:
+            client.watch(pane)
+            stack.call("POST", f"/api/panes/{pane[1:]}/refresh")
+            while client.read(3):  # It is captured every two seconds.
+                pass
+            assert stack.tmux("list-sessions", "-F", "#{session_name} #{session_windows}") == sessions
+        stack.stop("poller")
+        stack.start("poller")
+        wait_until(lambda: stack.call("POST", f"/api/panes/{pane[1:]}/refresh").status == 200, SOON_S, "the poller")
+
+        assert person.sent() == b""
         assert stack.tmux(*look) == before
-        assert stack.tmux("list-sessions", "-F", "#{session_name}") == sessions
-    assert stack.tmux(*look) == before
-    stack.tmux("kill-pane", "-t", pane, check=False)
+    finally:
+        person.leave()
+        stack.tmux("kill-pane", "-t", pane, check=False)

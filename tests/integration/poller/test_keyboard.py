@@ -49,6 +49,15 @@ def test_a_program_that_asks_for_nothing_gets_the_plain_lines(tmux: TmuxStage, f
     assert typed.given(b"two\r") == b"one\rtwo\r"
 
 
+def test_what_is_typed_comes_without_brackets_and_on_one_line(tmux: TmuxStage, folder: Path) -> None:
+    typed = Typed(tmux, folder, "paste")
+    typed.keyboard.type("%0", "1;")
+    assert typed.given(b"1;") == b"1;"
+    for text in ("one\ntwo", "one\r"):
+        with pytest.raises(QuestmuxError, match="one line"):
+            typed.keyboard.type("%0", text)
+
+
 def test_an_agent_gets_one_paste_while_somebody_scrolls(tmux: TmuxStage, folder: Path) -> None:
     typed = Typed(tmux, folder, "paste")
     tmux.run("copy-mode", "-t", "%0")

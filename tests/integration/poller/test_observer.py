@@ -233,6 +233,16 @@ async def test_follows_when_its_session_is_closed(tmux: TmuxStage, control: Obse
     assert [pane.id for pane in read_listing(await control.list_all()).panes] == ["%1"]
 
 
+async def test_a_session_that_is_closed_while_it_is_asked_is_no_failure(tmux: TmuxStage, control: Observer) -> None:
+    tmux.run("new-session", "-d", "-s", "other", "sh")
+    assert control._home is not None
+    control._home.tell("kill-session -t =main")  # Before the question, on the same way.
+
+    assert [pane.id for pane in read_listing(await control.list_all()).panes] == ["%1"]
+    assert not control.is_control
+    assert control.control_failures == 0
+
+
 async def test_a_client_that_tmux_ends_at_once_is_not_tried_again_and_again(tmux: TmuxStage, control: Observer) -> None:
     tmux.run("detach-client", "-s", "main")
     await wait_until_async(lambda: not control.is_control, what="the end")

@@ -35,6 +35,7 @@ class Claude(Keyboard):
     def __init__(self, *, takes: bool = True, shows: bool = True, dialog: bool = False) -> None:
         self.line = ""
         self.prompts: list[str] = []
+        self.keys = ""
         self.pressed = 0
         self._takes, self._shows, self._dialog = takes, shows, dialog
 
@@ -42,6 +43,10 @@ class Claude(Keyboard):
         assert pane == PANE
         assert takes_pastes
         self.line += text
+
+    def type(self, pane_id: str, text: str) -> None:
+        assert pane_id == PANE.id
+        self.keys += text
 
     def enter(self, pane_id: str) -> None:
         assert pane_id == PANE.id
@@ -111,10 +116,16 @@ async def test_nothing_is_typed_into_an_open_dialog_unless_forced() -> None:
     with pytest.raises(QuestmuxError, match="Do you want to proceed") as refused:
         await prompting(claude).prompt(PANE, Prompt(text="1"))
     assert refused.value.problem.code is ErrorCode.CONFLICT
-    assert (claude.line, claude.pressed) == ("", 0)
+    assert (claude.line, claude.keys, claude.pressed) == ("", "", 0)
 
-    done = await prompting(claude).prompt(PANE, Prompt(text="1", force=True))
-    assert (claude.prompts, done.taken) == (["1"], None)
+
+async def test_what_is_forced_into_a_dialog_is_typed_and_not_pasted() -> None:
+    claude = Claude(dialog=True)
+    done = await prompting(claude).prompt(PANE, Prompt(text="1", submit=False, force=True))
+    assert (claude.keys, claude.line, claude.pressed, done.submitted, done.taken) == ("1", "", 0, False, None)
+
+    done = await prompting(claude).prompt(PANE, Prompt(text="2", force=True))
+    assert (claude.keys, claude.pressed, done.submitted, done.taken) == ("12", 1, True, None)
 
 
 async def test_a_pane_whose_input_is_off_is_left_alone() -> None:

@@ -27,6 +27,7 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on foreign bytes: broken UTF-8 and deep nesting are no `MsgspecError`."""
 
 R = TypeVar("R", bound=Reply)
+T = TypeVar("T")
 
 
 class DecodeError(ValueError):
@@ -103,10 +104,7 @@ def decode_request(body: bytes) -> AnyRequest:
     Raises:
         DecodeError: unknown type, wrong shape, or not MessagePack.
     """
-    try:
-        return _request.decode(body)
-    except UNREADABLE as exc:
-        raise DecodeError(str(exc)) from exc
+    return _read(_request, body)
 
 
 def decode_order(body: bytes) -> AnyOrder:
@@ -115,10 +113,7 @@ def decode_order(body: bytes) -> AnyOrder:
     Raises:
         DecodeError: unknown type, wrong shape, or not MessagePack.
     """
-    try:
-        return _order.decode(body)
-    except UNREADABLE as exc:
-        raise DecodeError(str(exc)) from exc
+    return _read(_order, body)
 
 
 def decode_screen(body: bytes) -> Screen:
@@ -127,10 +122,7 @@ def decode_screen(body: bytes) -> Screen:
     Raises:
         DecodeError: wrong shape, or not MessagePack.
     """
-    try:
-        return _screen.decode(body)
-    except UNREADABLE as exc:
-        raise DecodeError(str(exc)) from exc
+    return _read(_screen, body)
 
 
 def decode_reply(body: bytes, kind: type[R]) -> R:
@@ -151,10 +143,7 @@ def decode_problem(body: bytes) -> Problem:
     Raises:
         DecodeError: wrong shape, or not MessagePack.
     """
-    try:
-        return _problem.decode(body)
-    except UNREADABLE as exc:
-        raise DecodeError(str(exc)) from exc
+    return _read(_problem, body)
 
 
 def wire_message(message: Message, ts: int, seq: int | None = None) -> bytes:
@@ -200,10 +189,7 @@ def decode_screens(frames: Sequence[bytes]) -> ScreenBatch:
     """
     if len(frames) < 2 or frames[0] != SCREENS:  # noqa: PLR2004 - topic and header
         raise DecodeError(f"no screens: {len(frames)} frames")
-    try:
-        header = _screens_header.decode(frames[1])
-    except UNREADABLE as exc:
-        raise DecodeError(str(exc)) from exc
+    header = _read(_screens_header, frames[1])
     if len(frames) - 2 != len(header.pane_ids):
         raise DecodeError(f"{len(frames) - 2} screens for {len(header.pane_ids)} panes")
     return ScreenBatch(header, tuple(frames[2:]))
@@ -217,10 +203,14 @@ def decode_batch(frames: Sequence[bytes]) -> Batch:
     """
     if len(frames) < 2 or frames[0] not in {BATCH, HEARTBEAT}:  # noqa: PLR2004 - topic and header
         raise DecodeError(f"not an update: {len(frames)} frames")
-    try:
-        header = _header.decode(frames[1])
-    except UNREADABLE as exc:
-        raise DecodeError(str(exc)) from exc
+    header = _read(_header, frames[1])
     if len(frames) - 2 != len(header.tags):
         raise DecodeError(f"{len(frames) - 2} payloads for {len(header.tags)} tags")
     return Batch(header, tuple(frames[2:]))
+
+
+def _read(decoder: msgspec.msgpack.Decoder[T], body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except UNREADABLE as exc:
+        raise DecodeError(str(exc)) from exc

@@ -70,11 +70,11 @@ class Control(asyncio.SubprocessProtocol):
             await asyncio.get_running_loop().subprocess_exec(lambda: control, *line, env=clean)
             async with asyncio.timeout(ATTACH_S):
                 await control._attached
-        except OSError as exc:
-            raise ControlError(f"tmux could not be started: {exc}") from exc
         except TimeoutError as exc:
             await control.close()
             raise ControlError(f"tmux did not attach within {ATTACH_S:g} s") from exc
+        except OSError as exc:
+            raise ControlError(f"tmux could not be started: {exc}") from exc
         except ControlError:
             await control.close()
             raise

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.stack import Answer, Stack
+from tests.e2e.terminal import Terminal
 from tests.waiting import wait_until
 
 READER = Path(__file__).with_name("reader.py")
@@ -465,6 +466,35 @@ def test_every_command_leaves_a_row_with_who_when_what_and_result(stack: Stack, 
     assert prompt["who"] == "127.0.0.1 phone/1"
     assert before <= prompt["at"] <= prompt["finished_at"] <= time.time() * 1000
     assert len(prompt["body"]) < 1_000
+
+
+# Many panes.
+
+
+def test_two_hundred_panes_are_seen_watched_and_acted_on(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "data")
+    try:
+        stack.tmux("new-session", "-d", "-s", "many", "-x", "120", "-y", "40", "cat")
+        for _ in range(199):
+            stack.tmux("new-window", "-d", "-t", "many:", "cat")
+        stack.start_all()
+        stack.wait_ready()
+        wait_until(lambda: len(stack.get("/api/panes")["panes"]) == 200, SOON_S, "200 panes")
+        with Terminal(stack.ws_port, stack.token) as client:
+            for number in (0, 99, 199):
+                client.watch(f"%{number}")
+                assert post(stack, f"/api/panes/{number}/prompt", text=f"text {number}").status == 200
+                client.until_row(f"%{number}", f"text {number}")
+            updates = client.counts.get("pane_update", 0)
+            stack.tmux("select-pane", "-t", "%150", "-T", "another title")
+            client.until_more("pane_update", updates)
+            assert post(stack, "/api/panes/150/close").status == 200
+            client.until_more("pane_removed", 0)
+        figures = stack.health().data["services"]["poller"][0]["figures"]
+        print(f"a look at 200 panes took {figures['poll_seconds'] * 1000:.0f} ms")
+        assert figures["failures_total"] == 0
+    finally:
+        stack.close()
 
 
 # When something is not there.

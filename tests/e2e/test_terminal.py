@@ -32,9 +32,16 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         running.tmux("new-session", "-d", "-s", "first", "sleep 1000")
         running.start_all()
         running.wait_ready()
+        uses_control = float(request.param == "auto")
+        wait_until(lambda: figure(running, "control_mode") == uses_control, SOON_S, "/health says how tmux is read")
         yield running
     finally:
         running.close()
+
+
+def figure(stack: Stack, name: str) -> float:
+    """A figure of the poller in /health."""
+    return float(stack.health().data["services"]["poller"][0]["figures"][name])
 
 
 def new_pane(stack: Stack, command: str, width: int = 110, height: int = 40) -> str:

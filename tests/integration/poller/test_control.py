@@ -146,6 +146,22 @@ async def test_a_server_that_hangs_is_given_up(
         os.kill(pid, signal.SIGCONT)
 
 
+async def test_a_server_that_hangs_while_attaching_is_given_up_and_leaves_no_client(
+    tmux: TmuxStage, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_module, "ATTACH_S", 0.2)
+    pid = tmux.start()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(ControlError, match="did not attach"):
+            await Control.attach(str(tmux.socket), "$0", ears.notices.append, ears.end)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    await wait_until_async(lambda: not tmux.run("list-clients"), what="no client")
+    assert ears.ends == 1
+
+
 async def test_a_session_that_is_not_there_is_said(tmux: TmuxStage, ears: Ears) -> None:
     tmux.start()
     with pytest.raises(ControlError, match="find session"):

@@ -85,8 +85,11 @@ def test_the_windows_name_may_be_in_use_in_another_session_and_once_in_its_own(
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh", "/bin/false"])
-def test_claude_runs_in_the_persons_shell_or_in_a_plain_one(tmux: TmuxStage, windows: Windows, shell: str) -> None:
+def test_claude_runs_in_the_persons_shell_or_in_a_plain_one(
+    tmux: TmuxStage, windows: Windows, folder: Path, shell: str
+) -> None:
     tmux.start()
+    tmux.run("set-environment", "-g", "HOME", str(folder))  # What a person's shell starts with may take its time.
     tmux.run("set-option", "-g", "default-shell", shell)
     made = windows.new_claude("@0", NewClaude(prompt="say 'this' $HOME"))
 

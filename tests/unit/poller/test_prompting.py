@@ -32,17 +32,22 @@ DIALOG = [
 class Claude(Keyboard):
     """Shows what is typed; takes it off its line with Enter, or does not."""
 
-    def __init__(self, *, takes: bool = True, shows: bool = True, dialog: bool = False) -> None:
+    def __init__(
+        self, *, takes: bool = True, shows: bool = True, dialog: bool = False, asks_when_typed: bool = False
+    ) -> None:
         self.line = ""
         self.prompts: list[str] = []
         self.keys = ""
         self.pressed = 0
-        self._takes, self._shows, self._dialog = takes, shows, dialog
+        self.screens: list[list[str]] = []
+        """What it shows first, one after the other."""
+        self._takes, self._shows, self._dialog, self._asks_when_typed = takes, shows, dialog, asks_when_typed
 
     def paste(self, pane: PaneFacts, text: str, *, takes_pastes: bool) -> None:
         assert pane == PANE
         assert takes_pastes
         self.line += text
+        self._dialog |= self._asks_when_typed
 
     def type(self, pane_id: str, text: str) -> None:
         assert pane_id == PANE.id
@@ -57,7 +62,8 @@ class Claude(Keyboard):
 
     async def capture(self, pane_id: str) -> Screen:
         shown = self.line if self._shows else ""
-        rows = DIALOG if self._dialog else ["● Done.", "", RULE, f"{POINTER} {shown}", RULE, "  ⏸ manual mode on"]
+        input_box = ["● Done.", "", RULE, f"{POINTER} {shown}", RULE, "  ⏸ manual mode on"]
+        rows = self.screens.pop(0) if self.screens else DIALOG if self._dialog else input_box
         lines = tuple(rows) + ("",) * (20 - len(rows))
         cursor = Cursor(x=0, y=0, visible=True)
         return Screen(pane_id=pane_id, captured_at=0, width=60, height=20, cursor=cursor, lines=lines)
@@ -98,9 +104,38 @@ async def test_a_draft_of_the_persons_is_not_taken_for_the_prompt() -> None:
 
 async def test_enter_is_pressed_also_when_the_text_does_not_show_in_time() -> None:
     claude = Claude(shows=False)
-    await prompting(claude).prompt(PANE, Prompt(text="go on"))
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on"))
 
     assert claude.prompts == ["go on"]
+    assert (done.submitted, done.taken) == (True, None)
+
+
+async def test_one_that_starts_is_waited_for() -> None:
+    claude = Claude()
+    claude.screens = [["starting"], ["starting"]]
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on"))
+
+    assert done.taken is True
+
+
+async def test_nothing_is_typed_where_no_input_line_shows_unless_forced() -> None:
+    claude = Claude()
+    claude.screens = [["a transcript, say"]] * 1_000
+    with pytest.raises(QuestmuxError, match="no input line"):
+        await prompting(claude).prompt(PANE, Prompt(text="go on"))
+    assert claude.line == ""
+
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on", force=True))
+    assert claude.prompts == ["go on"]
+    assert (done.submitted, done.taken) == (True, None)
+
+
+async def test_enter_is_not_pressed_in_a_dialog_that_opens_while_it_is_typed() -> None:
+    claude = Claude(asks_when_typed=True)
+    with pytest.raises(QuestmuxError, match="while this was typed: Do you want to proceed"):
+        await prompting(claude).prompt(PANE, Prompt(text="go on"))
+
+    assert claude.pressed == 0
 
 
 async def test_without_submit_no_key_is_pressed() -> None:

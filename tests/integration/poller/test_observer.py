@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from typing import cast
@@ -163,11 +164,15 @@ async def test_a_watched_pane_is_not_held_up_when_we_stall(tmux: TmuxStage, cont
     for client in control._clients():
         assert client._transport is not None
         cast("asyncio.ReadTransport", client._transport.get_pipe_transport(1)).pause_reading()
-    # What pipes and buffers hold is printed within some milliseconds; a program that is held up stops there.
-    for _ in range(5):
-        screen = tmux.run("capture-pane", "-p", "-t", "%1")
-        await asyncio.sleep(0.5)
-        assert tmux.run("capture-pane", "-p", "-t", "%1") != screen
+
+    def line() -> int:
+        return max(
+            map(int, re.findall(r"^line (\d+)$", tmux.run("capture-pane", "-p", "-t", "%1"), re.MULTILINE)), default=0
+        )
+
+    # 100,000 lines are more than a megabyte, and more than pipes and buffers hold.
+    goal = line() + 100_000
+    await wait_until_async(lambda: line() > goal, 30, "the program going on")
 
 
 def hang_for(pid: int, seconds: float) -> None:

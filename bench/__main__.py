@@ -48,7 +48,7 @@ def main() -> None:
         rows += tmux_rows(Path(folder))
     width = max(len(row.what) for row in rows)
     for row in rows:
-        print(f"{row.what:<{width}}  {row.measured:<58}{row.goal}")
+        print(f"{row.what:<{width}}  {row.measured:<72}{row.goal}")
 
 
 async def _posts(stack: Stack) -> list[Row]:

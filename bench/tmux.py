@@ -152,4 +152,4 @@ if __name__ == "__main__":
 
     with tempfile.TemporaryDirectory(prefix="questmux-bench-") as place:
         for row in tmux_rows(Path(place)):
-            print(f"{row.what:<60}{row.measured:<70}{row.goal}", flush=True)
+            print(f"{row.what:<60}{row.measured:<72}{row.goal}", flush=True)

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, assert_never
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
@@ -70,7 +71,7 @@ class Actions:
         self._now_ms = now_ms
         self._begun: OrderedDict[str, asyncio.Future[ReportAction]] = OrderedDict()
         self._layout_lock = asyncio.Lock()
-        self._pane_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._pane_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def run(self, order: DoAction) -> ReportAction:
         """Do it, or answer what came of it when it was done before."""
@@ -110,7 +111,7 @@ class Actions:
                 await self._pane(order)
                 return ScreenData(screen=await self._capture(_target(order)))
             case Prompt() | Signal():
-                async with self._pane_locks[_target(order)]:
+                async with self._pane_locks.setdefault(_target(order), asyncio.Lock()):
                     self._check_time(order)
                     pane = await self._pane(order)
                     if pane.is_dead:

@@ -1,5 +1,6 @@
 """The screens of panes as they were captured last, and which of them core has."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 from msgspec import structs
@@ -7,9 +8,11 @@ from msgspec import structs
 from services.contract import codec
 from services.contract.entities import Screen
 from services.contract.requests import SeenScreen
-from services.poller.capture import read_capture
-from services.poller.observer import Observer
+from services.poller.capture import CaptureError, read_capture
+from services.poller.observer import Observer, RawCapture
 from services.poller.tmux import NoSuchTargetError
+
+logger = logging.getLogger(__name__)
 
 
 class Gallery:
@@ -30,7 +33,7 @@ class Gallery:
         at = self._now_ms()  # From before: what is printed meanwhile is not said to be in it.
         found = await self._observer.capture(pane_ids)
         self.captures += len(found)
-        return [read_capture(raw.meta, raw.text, at) for raw in found.values()]
+        return [screen for raw in found.values() if (screen := _screen_of(raw, at)) is not None]
 
     async def capture_one(self, pane_id: str) -> Screen:
         """The screen of a pane now.
@@ -61,3 +64,11 @@ class Gallery:
     def forget(self) -> None:
         """Core has none of them."""
         self._shown.clear()
+
+
+def _screen_of(raw: RawCapture, at: int) -> Screen | None:
+    try:
+        return read_capture(raw.meta, raw.text, at)
+    except CaptureError as exc:
+        logger.warning("a capture was not understood", extra={"problem": str(exc)})
+        return None

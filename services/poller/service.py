@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from services.contract import codec
+from services.contract.actions import Refresh
 from services.contract.codec import DecodeError
 from services.contract.orders import AnyOrder, Attend, DoAction, LookSoon
 from services.contract.requests import Beat, ReportScreens
@@ -121,16 +122,21 @@ class Poller:
                 self._is_listening = False
                 self._alarm.due.set()
             case LookSoon():
-                self._schedule.happened(order.panes, asyncio.get_running_loop().time())
-                self._alarm.due.set()
+                self._look_soon(order.panes)
             case _:
                 assert_never(order)
+
+    def _look_soon(self, pane_ids: Sequence[str]) -> None:
+        self._schedule.happened(pane_ids, asyncio.get_running_loop().time())
+        self._alarm.due.set()
 
     async def _act(self, order: DoAction) -> None:
         self.figures["actions_total"] += 1
         report = await self._actions.run(order)
         if order.action in LAYOUT_ACTIONS:
             await self.poll()  # So that who is answered finds what was made.
+        elif order.action == Refresh.name and order.target is not None:
+            self._look_soon([order.target])  # So that all who watch it have what was asked for.
         await self._core.deliver(report)
 
     # Looking at tmux.
@@ -150,6 +156,7 @@ class Poller:
             view, pause_s = await self._see()
             if view is not None:
                 await self._reporter.report(view)
+                self._attend(view)  # After it: core takes screens of panes that it knows.
         return pause_s
 
     async def _see(self) -> tuple[View | None, float]:
@@ -175,7 +182,6 @@ class Poller:
         self._note_view(view)
         if view.server is not None:
             await self._observer.connect(view.server.socket)
-        self._attend(view)
         quiet_s = QUIET_CONTROL_S if self._observer.is_control else QUIET_S
         return view, quiet_s if self._same_looks >= QUIET_LOOKS else 0.0
 
@@ -246,6 +252,8 @@ class Poller:
         news = self._gallery.news(screens)
         if news and not await self._core.tell(ReportScreens(screens=news)):
             self._gallery.forget()
+            self._schedule.forget_captures()
+            return CAPTURE_RETRY_S
         return 0.0
 
     # Telling core.

@@ -11,10 +11,11 @@ from services.poller.tmux import NoSuchTargetError
 class FakeObserver(Observer):
     def __init__(self) -> None:
         self.screens = {"%1": b"one", "%2": b"two"}
+        self.meta = ""
 
     async def capture(self, pane_ids: Sequence[str]) -> dict[str, RawCapture]:
         return {
-            pane_id: RawCapture(f"{pane_id} 8 1 0 0 1 0", self.screens[pane_id])
+            pane_id: RawCapture(self.meta or f"{pane_id} 8 1 0 0 1 0", self.screens[pane_id])
             for pane_id in pane_ids
             if pane_id in self.screens
         }
@@ -49,6 +50,14 @@ async def test_everything_is_news_to_a_core_that_has_nothing_and_a_pane_that_cam
 
     gallery.forget()
     assert len(gallery.news(await gallery.capture(["%1", "%2"]))) == 2
+
+
+async def test_one_that_is_not_understood_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    tmux = FakeObserver()
+    tmux.meta = "%1 rubbish"
+
+    assert await Gallery(tmux, Clock()).capture(["%1"]) == []
+    assert "not understood" in caplog.text
 
 
 async def test_one_screen_is_had_or_its_pane_is_gone() -> None:

@@ -19,6 +19,8 @@ MAX_TEXT_BYTES: Final = 1024 * 1024
 """Of a prompt. Claude Code takes pastes of this size; a terminal's line does not need more."""
 MAX_FIRST_PROMPT_BYTES: Final = 8_000
 """Of the first prompt of a new Claude: it travels in a tmux command, which holds 16 KiB."""
+DIALOG_IS_OPEN: Final = "a dialog is open"
+"""Begins the sentence that refuses a prompt for a dialog: core adds what its hooks say of it."""
 MAX_NAME_CHARS: Final = 200
 MAX_COMMAND_BYTES: Final = 8_000
 MAX_PATH_BYTES: Final = 4_096
@@ -153,7 +155,7 @@ class Prompt(Action, frozen=True, kw_only=True, forbid_unknown_fields=True):
     submit: bool = True
     """Press Enter once after it."""
     force: bool = False
-    """While a dialog is open on the screen, type the text into it, key by key, instead of refusing."""
+    """Type what would be refused: into an open dialog, key by key; behind a draft; where no input line is seen."""
 
     def check(self) -> None:
         """See `Action`."""
@@ -276,6 +278,8 @@ class PromptedData(Struct, frozen=True, kw_only=True):
     """Whether the session took the text as a prompt; null when nothing can tell, as in a plain shell."""
     taken_by: str | None = None
     """What told: `hook` (its UserPromptSubmit) or `screen` (its input line)."""
+    reason: str | None = None
+    """Why Enter was not pressed although it was asked for; the text is typed, and may stand on the input line."""
 
 
 class SignalledData(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from msgspec import Struct, structs
 
-from services.contract.actions import AnyAction, Prompt, PromptedData
+from services.contract.actions import DIALOG_IS_OPEN, AnyAction, Prompt, PromptedData
 from services.contract.entities import Ask
 from services.contract.errors import ErrorCode, Problem
 from services.contract.events import NewEvent
@@ -131,7 +131,7 @@ def refined(pending: PendingAction[A], outcome: Outcome, asks: Ask | None) -> Ou
         return outcome
     if outcome.problem is None:
         return Outcome(data=_taken_by_hook(outcome.data)) if pending.is_prompt_heard else outcome
-    if outcome.problem.code is ErrorCode.CONFLICT and asks is not None:
+    if outcome.problem.message.startswith(DIALOG_IS_OPEN) and asks is not None:
         asked = cut(f"{asks.tool_name}: {asks.tool_input}", ASKED_CHARS)
         return Outcome(problem=structs.replace(outcome.problem, message=f"{outcome.problem.message} ({asked})"))
     return outcome
@@ -141,6 +141,8 @@ def _taken_by_hook(data: bytes) -> bytes:
     try:
         said = msgspec.json.decode(data, type=PromptedData)
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        return data
+    if not said.submitted:
         return data
     return msgspec.json.encode(structs.replace(said, taken=True, taken_by="hook"))
 

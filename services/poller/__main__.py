@@ -13,6 +13,7 @@ from services.poller.core_link import CoreLink
 from services.poller.gallery import Gallery
 from services.poller.keyboard import Keyboard
 from services.poller.observer import Observer
+from services.poller.presence import Presence
 from services.poller.processes import reader_for_this_machine
 from services.poller.prompting import Prompting
 from services.poller.reporter import Reporter
@@ -54,18 +55,20 @@ def make_poller(settings: Settings, tmux: Tmux, schedule: Schedule, alarm: Alarm
         on_output=alarm.pane_printed,
     )
     gallery = Gallery(observer, now_ms)
-    keyboard = Keyboard(tmux)
+    keyboard, processes = Keyboard(tmux), reader_for_this_machine()
+    presence = Presence(processes, time.monotonic)
     actions = Actions(
         tmux=tmux,
         windows=Windows(tmux, settings.claude_command, Path.home()),
-        prompting=Prompting(keyboard, gallery.capture_one, schedule.has_agent),
+        prompting=Prompting(keyboard, gallery.capture_one, presence.has_agent),
+        presence=presence,
         signalling=Signalling(keyboard),
         capture=gallery.capture_one,
         now_ms=now_ms,
     )
     return Poller(
         observer=observer,
-        sight=Sight(reader_for_this_machine()),
+        sight=Sight(processes),
         schedule=schedule,
         gallery=gallery,
         actions=actions,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, assert_never
 from weakref import WeakValueDictionary
 
@@ -31,6 +32,7 @@ from services.contract.entities import Screen
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
 from services.contract.orders import DoAction
 from services.contract.requests import ReportAction
+from services.poller.presence import Presence
 from services.poller.prompting import Prompting
 from services.poller.signalling import Signalling
 from services.poller.target import PaneFacts, read_target
@@ -43,6 +45,8 @@ LAYOUT_ACTIONS: Final = frozenset(
     kind.name for kind in (CreateWindow, RenameWindow, CloseWindow, NewPane, NewClaude, ClosePane)
 )
 """After these tmux lists something else."""
+LOOKS: Final = frozenset({Refresh.name, ReadScreen.name})
+"""These change nothing, and may be done twice."""
 
 Capture = Callable[[str], Awaitable[Screen]]
 """The screen of a pane now. Raises `NoSuchTargetError` when it is not there."""
@@ -59,6 +63,7 @@ class Actions:
         tmux: Tmux,
         windows: Windows,
         prompting: Prompting,
+        presence: Presence,
         signalling: Signalling,
         capture: Capture,
         now_ms: Callable[[], int],
@@ -66,6 +71,7 @@ class Actions:
         self._tmux = tmux
         self._windows = windows
         self._prompting = prompting
+        self._presence = presence
         self._signalling = signalling
         self._capture = capture
         self._now_ms = now_ms
@@ -75,12 +81,14 @@ class Actions:
 
     async def run(self, order: DoAction) -> ReportAction:
         """Do it, or answer what came of it when it was done before."""
+        if order.action in LOOKS:
+            return await self._report(order)
         known = self._begun.get(order.id)
         if known is not None:
             return await asyncio.shield(known)
         future: asyncio.Future[ReportAction] = asyncio.get_running_loop().create_future()
         self._begun[order.id] = future
-        if len(self._begun) > REMEMBERED:
+        while len(self._begun) > REMEMBERED and next(iter(self._begun.values())).done():
             self._begun.popitem(last=False)
         report = await self._report(order)
         future.set_result(report)
@@ -104,7 +112,6 @@ class Actions:
         match action:
             case CreateWindow() | RenameWindow() | CloseWindow() | NewPane() | NewClaude() | ClosePane():
                 async with self._layout_lock:
-                    self._check_time(order)
                     return await asyncio.to_thread(self._change_layout, action, order)
             case Refresh() | ReadScreen():
                 self._check_time(order)
@@ -112,13 +119,12 @@ class Actions:
                 return ScreenData(screen=await self._capture(_target(order)))
             case Prompt() | Signal():
                 async with self._pane_locks.setdefault(_target(order), asyncio.Lock()):
-                    self._check_time(order)
                     pane = await self._pane(order)
                     if pane.is_dead:
                         raise QuestmuxError(ErrorCode.CONFLICT, f"the program in {pane.id} has ended")
                     if isinstance(action, Prompt):
-                        return await self._prompting.prompt(pane, action)
-                    return await asyncio.to_thread(self._signalling.signal, pane, action)
+                        return await self._prompting.prompt(pane, action, partial(self._left_s, order))
+                    return await asyncio.to_thread(self._signal, pane, action, order)
             case Dismiss():
                 raise AssertionError("core does this itself")
             case _:
@@ -128,9 +134,11 @@ class Actions:
         self, action: CreateWindow | RenameWindow | CloseWindow | NewPane | NewClaude | ClosePane, order: DoAction
     ) -> Struct:
         if isinstance(action, CreateWindow):
+            self._check_time(order)
             return self._windows.create(action)
         target = _target(order)
         read_target(self._tmux, target, order.server)
+        self._check_time(order)
         match action:
             case RenameWindow():
                 return self._windows.rename(target, action)
@@ -141,13 +149,23 @@ class Actions:
             case NewPane():
                 return self._windows.new_pane(target, action)
             case NewClaude():
-                return self._windows.new_claude(target, action)
+                made = self._windows.new_claude(target, action)
+                self._presence.expect(made.pane_id)
+                return made
 
     async def _pane(self, order: DoAction) -> PaneFacts:
         return await asyncio.to_thread(read_target, self._tmux, _target(order), order.server)
 
+    def _signal(self, pane: PaneFacts, action: Signal, order: DoAction) -> Struct:
+        self._check_time(order)
+        return self._signalling.signal(pane, action)
+
+    def _left_s(self, order: DoAction) -> float:
+        return (order.deadline_at - self._now_ms()) / 1000
+
     def _check_time(self, order: DoAction) -> None:
-        if self._now_ms() >= order.deadline_at:
+        """To be called where the next step changes something, in the thread that takes it."""
+        if self._left_s(order) <= 0:
             raise QuestmuxError(ErrorCode.TMUX_TIMEOUT, "its time was over before it began: nothing was done")
 
 

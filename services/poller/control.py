@@ -122,7 +122,9 @@ class Control(asyncio.SubprocessProtocol):
                 await self._ended.wait()
         except TimeoutError:
             self.kill()
-            await self._ended.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_S):
+                    await self._ended.wait()
 
     @property
     def has_ended(self) -> bool:
@@ -132,6 +134,8 @@ class Control(asyncio.SubprocessProtocol):
     def kill(self) -> None:
         """End the client now."""
         self.is_open = False
+        if self._stdin is not None:
+            self._stdin.abort()  # With bytes left, a server that hangs would keep it open.
         if self._transport is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._transport.kill()
@@ -172,6 +176,11 @@ class Control(asyncio.SubprocessProtocol):
             self.is_open = False
         else:
             self._on_notice(notice)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio gives it
+        """One of the pipes is gone."""
+        if fd == 0:
+            self._stdin = None
 
     def process_exited(self) -> None:
         """The client has ended: whoever waits is told, and the pipes are let go of."""

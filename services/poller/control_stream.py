@@ -96,7 +96,7 @@ class ControlStream:
         if self._foreign_ends:
             return self._take_foreign(line)
         if line.startswith(_BEGIN):
-            if line.endswith(b" 0"):  # Of the command that attached us, or of somebody's hook.
+            if _is_foreign(line):
                 self._foreign_ends = _ends_of(line)
             elif not self._asked:
                 raise StreamError("an answer to nothing that was asked")
@@ -128,6 +128,7 @@ def _read(lines: Sequence[bytes], commands: int) -> Sequence[Notice | Answer]:
     start = 0
     error: str | None = None
     while error is None and len(blocks) < commands:
+        start = _after_foreign(lines, start)
         end = _end_of(lines, start, is_last=len(blocks) == commands - 1)
         text = b"\n".join(lines[start + 1 : end])
         if lines[end].startswith(_ENDS[1]):
@@ -135,7 +136,20 @@ def _read(lines: Sequence[bytes], commands: int) -> Sequence[Notice | Answer]:
         else:
             blocks.append(text)
         start = end + 1
-    return (Answer(tuple(blocks), error), *(notice for line in lines[start:] for notice in _notice(line)))
+    behind = lines[_after_foreign(lines, start) :]
+    return (Answer(tuple(blocks), error), *(notice for line in behind for notice in _notice(line)))
+
+
+def _after_foreign(lines: Sequence[bytes], start: int) -> int:
+    """The place behind the blocks that begin here and answer somebody's hook, such as `after-capture-pane`."""
+    while start < len(lines) and _is_foreign(lines[start]):
+        start = _end_of(lines, start, is_last=False) + 1
+    return start
+
+
+def _is_foreign(line: bytes) -> bool:
+    """Whether a block begins that answers the command that attached us, or a hook of somebody's."""
+    return line.startswith(_BEGIN) and line.endswith(b" 0")
 
 
 def _end_of(lines: Sequence[bytes], start: int, *, is_last: bool) -> int:

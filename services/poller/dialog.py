@@ -35,6 +35,7 @@ _KEYS: Final = re.compile(
 """What a dialog says below its rows; while none is open, Esc interrupts."""
 _OUTPUT: Final = re.compile(rf"\s*(?:[●⏺⎿✢✳✶✻✽{_POINTER}]|[·*] \w+…)")
 """A row of output, of an earlier prompt, or of the spinner: nothing that stands above it is the last block."""
+_COLOUR: Final = re.compile(r"\x1b\[(?:[0-9;:]*;)?(?:3[0-8]|9[0-7])[0-9;:]*m")
 _GUTTER: Final = re.compile(r"\s*│? *")
 
 
@@ -63,6 +64,18 @@ def input_text(lines: Sequence[str]) -> str | None:
     if box is None or _find_question(rows[box.bottom + 1 :]) is not None:
         return None
     return "\n".join(map(_typed, lines[box.top + 1 : box.bottom])).strip()
+
+
+def draft_text(lines: Sequence[str]) -> str:
+    """What a person has typed into the input box; empty when nothing, or when it may be a hint.
+
+    Text that was typed has no colour; hints and suggestions are faint or grey, and known commands have a colour too.
+    """
+    rows = _rows(lines)
+    box = _find_box(rows)
+    if box is None or any(_COLOUR.search(line) for line in lines[box.top + 1 : box.bottom]):
+        return ""
+    return input_text(lines) or ""
 
 
 def _rows(lines: Sequence[str]) -> list[str]:

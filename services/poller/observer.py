@@ -11,6 +11,7 @@ The home never asks for output, so it is none of these, and no stall of ours can
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.poller.attachment import SESSION_FORMAT, choose_session, read_sessions, safe_sessions
+from services.poller.attachment import LIST_SESSIONS, choose_session, default_session, read_sessions, safe_sessions
 from services.poller.control import Control, ControlError, DetachedError
 from services.poller.control_stream import Answer, Notice
 from services.poller.listing import PANE_FORMAT, SERVER_FORMAT
@@ -27,6 +28,9 @@ from services.poller.tmux import Tmux, TmuxError, TmuxFailedError
 RETRY_S: Final = 5.0
 MAX_RETRY_S: Final = 60.0
 """How long plain calls are used after control mode failed; twice as long each time, up to this."""
+LISTING_COMMANDS: Final = 2
+PLAIN_AT_ONCE: Final = 40
+"""Panes that one plain call captures: tmux takes a command line of 16 KiB."""
 SHORT_LIFE_S: Final = 2.0
 """A client that tmux ends sooner than this after it was attached counts as failed."""
 META_FORMAT: Final = "#{pane_id} #{pane_width} #{pane_height} #{cursor_x} #{cursor_y} #{cursor_flag} #{pane_in_mode}"
@@ -72,9 +76,12 @@ class Observer:
         self._on_output = on_output
         self._socket = ""
         self._home: Control | None = None
+        self._home_session = ""
         self._ears: dict[str, Control] = {}
         self._given_up: list[Control] = []
         self._armed: dict[str, Control] = {}
+        self._paused: set[str] = set()
+        self._ear_retry_at: dict[str, float] = {}
         self._attached_at = 0.0
         self._retry_at = 0.0
         self._retry_s = RETRY_S
@@ -118,9 +125,10 @@ class Observer:
             return
         self._socket = socket_path
         try:
-            sessions = read_sessions(await asyncio.to_thread(self._tmux.run, "list-sessions", "-F", SESSION_FORMAT))
+            sessions = read_sessions(await asyncio.to_thread(self._tmux.run, *LIST_SESSIONS))
             chosen = choose_session(sessions)
             if chosen is not None:
+                self._home_session = chosen
                 self._home = await Control.attach(socket_path, chosen, self._noticed, self._on_change)
         except (ControlError, TmuxError) as exc:
             self._failed(exc)
@@ -155,6 +163,9 @@ class Observer:
     # Watched panes.
 
     def _heard(self, pane_id: str) -> None:
+        if pane_id in self._paused:
+            return  # Printed before tmux took the pause.
+        self._paused.add(pane_id)
         ear = self._armed.get(pane_id)
         for client in (ear,) if ear is not None else self._ears.values():
             client.tell(f"refresh-client -A '{pane_id}:pause'")
@@ -182,12 +193,21 @@ class Observer:
             self._arm(ear, here, [pane_id for pane_id, session in panes.items() if session == session_id])
             armed |= dict.fromkeys(here, ear)
         self._armed = armed
+        self._paused &= set(panes)
 
     async def _attach(self, session_ids: Iterable[str]) -> None:
+        """An ear for each session that may have one; another try for the others comes later."""
+        now = asyncio.get_running_loop().time()
+        due = [session_id for session_id in session_ids if self._ear_retry_at.get(session_id, 0.0) <= now]
+        if not due:
+            return
+        self._ear_retry_at = {one: at for one, at in self._ear_retry_at.items() if at > now}
+        self._ear_retry_at |= dict.fromkeys(due, now + RETRY_S)
         try:
-            sessions = await asyncio.to_thread(self._tmux.run, "list-sessions", "-F", SESSION_FORMAT)
-            for session_id in set(session_ids) & safe_sessions(read_sessions(sessions)):
+            safe = safe_sessions(read_sessions(await asyncio.to_thread(self._tmux.run, *LIST_SESSIONS)))
+            for session_id in [one for one in due if one in safe]:
                 self._ears[session_id] = await Control.attach(self._socket, session_id, self._noticed)
+                del self._ear_retry_at[session_id]
         except (ControlError, TmuxError) as exc:
             logger.debug("a session is not listened to", extra={"problem": str(exc)})
 
@@ -200,6 +220,7 @@ class Observer:
             if pane_id not in watched:
                 ear.tell(f"refresh-client -A '{pane_id}:pause'")
         for pane_id in watched - known:
+            self._paused.discard(pane_id)
             ear.tell(f"refresh-client -A '{pane_id}:continue'")
         if not known:
             ear.tell("refresh-client -f '!no-output'")
@@ -218,22 +239,33 @@ class Observer:
             except ControlError as exc:
                 self._failed(exc)
             else:
-                found = zip(pane_ids, answers, strict=True)
-                return {pane_id: capture for pane_id, capture in found if capture is not None}
-        return await asyncio.to_thread(self._capture_plainly, pane_ids)
+                pairs = zip(pane_ids, answers, strict=True)
+                return {pane_id: capture for pane_id, capture in pairs if capture is not None}
+        found: dict[str, RawCapture] = {}
+        for start in range(0, len(pane_ids), PLAIN_AT_ONCE):
+            found |= await asyncio.to_thread(self._capture_plainly, pane_ids[start : start + PLAIN_AT_ONCE])
+        return found
 
     async def _ask_screen(self, pane_id: str) -> RawCapture | None:
         look = (f"display-message -p -t {pane_id} '{META_FORMAT}'", f"capture-pane -p -e -N -t {pane_id}")
         ear = self._armed.get(pane_id)
+        answer: Answer | None = None
         if ear is not None and ear.is_open:
-            answer = await ear.ask(f"refresh-client -A '{pane_id}:continue'", *look)
-        elif self._home is not None:
+            self._paused.discard(pane_id)
+            try:
+                answer = await ear.ask(f"refresh-client -A '{pane_id}:continue'", *look)
+            except ControlError as exc:
+                logger.debug("a session is not listened to any more", extra={"problem": str(exc)})
+        if answer is None:
+            if self._home is None:
+                raise ControlError("the control client has ended")
             answer = await self._home.ask(*look)
-        else:
-            raise ControlError("the control client has ended")
         if answer.error is not None:
             return None
-        return RawCapture(answer.blocks[-2].decode("ascii", "replace"), answer.blocks[-1])
+        meta, text = answer.blocks[-2].decode("ascii", "replace"), answer.blocks[-1]
+        if not meta.startswith(f"{pane_id} "):
+            raise ControlError(f"tmux answered for another pane: {meta[:80]!r}")
+        return RawCapture(meta, text)
 
     def _capture_plainly(self, pane_ids: Sequence[str]) -> dict[str, RawCapture]:
         """All in one process: tmux ends at a pane that is gone, and those behind it wait for the next time."""
@@ -253,14 +285,18 @@ class Observer:
         return found
 
     async def close(self) -> None:
-        """Detach from tmux."""
-        for client in (*self._clients(), *self._given_up):
-            await client.close()
+        """Detach from tmux, which is then to take the same session for the one used last as without us."""
+        if self._home is not None and self._home.is_open:
+            with contextlib.suppress(TmuxError):
+                last = default_session(read_sessions(await asyncio.to_thread(self._tmux.run, *LIST_SESSIONS)))
+                if last is not None and last != self._home_session:
+                    self._home.tell(f"switch-client -t '{last}'")
+        await asyncio.gather(*(client.close() for client in (*self._clients(), *self._given_up)))
         self._home = None
         self._ears.clear()
 
 
 def _listing(answer: Answer) -> bytes:
-    if answer.error is not None and not answer.blocks:
-        raise TmuxFailedError(answer.error)
+    if len(answer.blocks) < LISTING_COMMANDS:
+        raise TmuxFailedError(answer.error or "tmux answered with less than it was asked for")
     return b"".join(block + b"\n" for block in answer.blocks if block)

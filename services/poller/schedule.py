@@ -37,8 +37,10 @@ class Care(Enum):
 class _Pane(Struct):
     care: Care = Care.NONE
     captured_at: float | None = None
-    captured_wall_s: float = 0
     activity: int = 0
+    captured_activity: int = 0
+    may_miss_some: bool = False
+    """There was output in the second of the last capture: perhaps after it."""
     is_heard: bool = False
     asked: tuple[float, ...] = ()
     """Times at which it is to be captured whatever else."""
@@ -75,10 +77,6 @@ class Schedule:
             else:
                 pane.care = Care.IDLE if pane_id in self._agents else Care.NONE
 
-    def has_agent(self, pane_id: str) -> bool:
-        """Whether a coding agent runs in this pane."""
-        return pane_id in self._agents
-
     @property
     def watched(self) -> frozenset[str]:
         """The watched panes that are there."""
@@ -108,6 +106,12 @@ class Schedule:
                 soon, later = (soonest + pause for pause in HOOK_S)
                 pane.asked = (min((soon, *pane.asked)), later)  # Hooks without end do not put it off.
 
+    def missed(self, pane_ids: Iterable[str]) -> None:
+        """These were not captured after all."""
+        for pane_id in pane_ids:
+            if pane_id in self._panes:
+                self._panes[pane_id].captured_at = None
+
     def forget_captures(self) -> None:
         """Nobody has what was captured: begin again."""
         for pane in self._panes.values():
@@ -118,7 +122,8 @@ class Schedule:
         for pane_id in pane_ids:
             pane = self._panes.get(pane_id)
             if pane is not None:
-                pane.captured_at, pane.captured_wall_s = now, wall_s
+                pane.captured_at, pane.captured_activity = now, pane.activity
+                pane.may_miss_some = pane.activity >= int(wall_s)
                 pane.asked = tuple(at for at in pane.asked if at > now)
 
     def due(self, now: float) -> list[str]:
@@ -145,7 +150,6 @@ def _due_at(pane: _Pane) -> float:
         return float("-inf")
     if pane.care is Care.WATCHED:
         return min(asked, pane.captured_at + (CHECK_S if pane.is_heard else UNHEARD_S))
-    # Output within the second of the last capture may have come after it.
-    if pane.activity < int(pane.captured_wall_s):
+    if pane.activity == pane.captured_activity and not pane.may_miss_some:
         return asked
     return min(asked, pane.captured_at + (WORKING_S if pane.care is Care.WORKING else IDLE_S))

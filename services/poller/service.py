@@ -8,6 +8,7 @@ from typing import Final, assert_never
 from services.contract import codec
 from services.contract.actions import Refresh
 from services.contract.codec import DecodeError
+from services.contract.entities import TmuxServer
 from services.contract.orders import AnyOrder, Attend, DoAction, LookSoon
 from services.contract.requests import Beat, ReportScreens
 from services.poller.actions import LAYOUT_ACTIONS, Actions
@@ -75,6 +76,7 @@ class Poller:
         self._tmux_trouble: str | None = None
         self._server_pid: int | None = None
         self._view = NOTHING
+        self._attended: TmuxServer | None = None
         self._same_looks = 0
         self._is_listening = False
         self._core_epoch = ""
@@ -134,10 +136,17 @@ class Poller:
         self.figures["actions_total"] += 1
         report = await self._actions.run(order)
         if order.action in LAYOUT_ACTIONS:
-            await self.poll()  # So that who is answered finds what was made.
+            await self._show_what_was_made()
         elif order.action == Refresh.name and order.target is not None:
             self._look_soon([order.target])  # So that all who watch it have what was asked for.
         await self._core.deliver(report)
+
+    async def _show_what_was_made(self) -> None:
+        """Look before core is told, so that who is answered finds it. What was done is told in any case."""
+        try:
+            await self.poll()
+        except Exception:
+            logger.exception("the look after an action failed")
 
     # Looking at tmux.
 
@@ -186,6 +195,10 @@ class Poller:
         return view, quiet_s if self._same_looks >= QUIET_LOOKS else 0.0
 
     def _attend(self, view: View) -> None:
+        if view.server != self._attended:
+            self._attended = view.server
+            self._gallery.forget()  # Core has forgotten the screens of the other life, and the ids come again.
+            self._schedule.forget_captures()
         self._schedule.see(self._sight.activity, [pane.id for pane in view.panes if pane.agent is not None])
         self._gallery.keep_only(frozenset(self._sight.activity))
         self._is_listening = False
@@ -248,6 +261,7 @@ class Poller:
             screens = await self._gallery.capture(pane_ids)
         except TmuxError as exc:
             logger.debug("no capture", extra={"problem": str(exc)})
+            self._schedule.missed(pane_ids)
             return CAPTURE_RETRY_S
         news = self._gallery.news(screens)
         if news and not await self._core.tell(ReportScreens(screens=news)):

@@ -29,6 +29,10 @@ class Signalling:
         processes = () if found is None else found.processes
         group = None if found is None else found.process_group
         if action.signal in KEYS:
+            if pane.input_off:
+                raise QuestmuxError(
+                    ErrorCode.CONFLICT, f"{pane.id} takes no keys: somebody switched its input off in tmux"
+                )
             self._keyboard.press(pane, action.signal)
             sent_as = "key"
         elif group is None:

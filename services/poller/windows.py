@@ -1,5 +1,6 @@
 """Windows and panes of tmux: created, renamed, closed. Each call blocks, and is to be the only one at a time."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Final
@@ -16,16 +17,18 @@ from services.contract.actions import (
 )
 from services.contract.errors import ErrorCode, QuestmuxError
 from services.contract.requests import SeenPane, SeenWindow
+from services.poller.attachment import LIST_SESSIONS, default_session, read_sessions
 from services.poller.layout import NoRoomError, choose_split
-from services.poller.listing import Listing, read_listing
+from services.poller.listing import Listing, ListingError, read_listing
 from services.poller.quoting import argument, literal, new_name
-from services.poller.tmux import NoTmuxServerError, Tmux
+from services.poller.tmux import NoTmuxServerError, Tmux, TmuxFailedError
 
 NEW_SIZE: Final = ("-x", "160", "-y", "48")
 """Of a tmux session that nobody is attached to yet; it takes the size of the first who is."""
 IDS: Final = ("-P", "-F", "#{window_id} #{pane_id}")
 SESSION_FOLDER: Final = "#{session_path}"
 """A format: where tmux itself opens a session's new windows."""
+SESSION_ID: Final = re.compile(r"\$[0-9]+")
 FIRST_PROMPT: Final = "QUESTMUX_PROMPT"
 """The variable in which a first prompt reaches the new pane's shell: so it is data for any shell."""
 SHELLS: Final = frozenset({"ash", "bash", "dash", "fish", "ksh", "mksh", "sh", "zsh"})
@@ -73,10 +76,13 @@ class Windows:
         if not listing.sessions:
             return None
         if wanted is None:
-            return self._tmux.run("display-message", "-p", "#{session_id}")
+            return default_session(read_sessions(self._tmux.run(*LIST_SESSIONS)))
         kept = wanted.replace(":", "_").replace(".", "_")  # As tmux keeps it.
         named = (session_id for session_id, name in listing.sessions.items() if name == kept)
-        return next(named, wanted if wanted in listing.sessions else None)
+        found = next(named, wanted if wanted in listing.sessions else None)
+        if found is None and SESSION_ID.fullmatch(wanted):
+            raise QuestmuxError(ErrorCode.NOT_FOUND, f"there is no session {wanted}")
+        return found
 
     def rename(self, window_id: str, action: RenameWindow) -> RenamedData:
         """Another name.
@@ -150,7 +156,11 @@ class Windows:
         return self._tmux.run("display-message", "-p", "-t", pane.id, "#{window_zoomed_flag}") == "1"
 
     def _list(self) -> Listing:
-        return read_listing(self._tmux.list_all())
+        output = self._tmux.list_all()
+        try:
+            return read_listing(output)
+        except ListingError as exc:
+            raise TmuxFailedError(str(exc)) from exc
 
     def _folder(self, cwd: str) -> str:
         """A folder as tmux takes it.

@@ -246,6 +246,8 @@ def test_a_new_claude_runs_in_the_folder_with_its_prompt_and_leaves_a_shell(
     made = post(stack, f"/api/windows/{number}/new-claude", prompt=prompt)
     assert made.status == 201
     pane = made.data["pane_id"]
+    early = post(stack, f"/api/panes/{pane[1:]}/prompt", text="y")  # Whatever stands there, it is not its input line.
+    assert (early.status, early.code) == (409, "conflict")
 
     wait_until(lambda: "claude runs" in stack.tmux("capture-pane", "-p", "-t", pane), SOON_S, "claude")
     assert (folder / "claude-args").read_text().endswith(f"<--model><two words><--><{prompt}>")
@@ -280,7 +282,7 @@ def test_a_prompt_is_given_exactly_as_one_paste_and_submitted_once(
     pane = reader(stack, session, tmp_path / "given", "paste")
     answer = post(stack, f"/api/panes/{pane}/prompt", text=text)
 
-    assert answer.data == {"pane_id": f"%{pane}", "submitted": True, "taken": None, "taken_by": None}
+    assert answer.data == {"pane_id": f"%{pane}", "submitted": True, "taken": None, "taken_by": None, "reason": None}
     assert given(tmp_path / "given", b"~\r") == pasted(text) + b"\r"
     assert "questmux" not in stack.tmux("list-buffers")
 

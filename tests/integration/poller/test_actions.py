@@ -1,6 +1,7 @@
 """What the API's tests do not reach: orders that come twice, late, or for another life of the server."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from services.poller.gallery import Gallery
 from services.poller.keyboard import Keyboard
 from services.poller.listing import read_listing
 from services.poller.observer import Observer
+from services.poller.presence import Presence
+from services.poller.processes import reader_for_this_machine
 from services.poller.prompting import Prompting
 from services.poller.signalling import Signalling
 from services.poller.tmux import Tmux
@@ -40,6 +43,7 @@ def actions(tmux: TmuxStage, folder: Path) -> Actions:
         tmux=door,
         windows=Windows(door, "claude", folder),
         prompting=Prompting(keyboard, gallery.capture_one, lambda _: False),
+        presence=Presence(reader_for_this_machine(), time.monotonic),
         signalling=Signalling(keyboard),
         capture=gallery.capture_one,
         now_ms=now_ms,

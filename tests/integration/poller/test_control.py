@@ -162,6 +162,19 @@ async def test_a_server_that_hangs_while_attaching_is_given_up_and_leaves_no_cli
     assert ears.ends == 1
 
 
+async def test_closing_does_not_wait_for_a_server_that_hangs(tmux: TmuxStage, control: Control) -> None:
+    pid = tmux.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(2_000):  # More than the pipe holds.
+            control.tell(f"display-message -p {'x' * 100}")
+        await asyncio.wait_for(control.close(), 3)
+        await asyncio.wait_for(control.close(), 3)
+        assert not control.is_open
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 async def test_a_session_that_is_not_there_is_said(tmux: TmuxStage, ears: Ears) -> None:
     tmux.start()
     with pytest.raises(ControlError, match="find session"):

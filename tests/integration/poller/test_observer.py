@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import time
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -15,7 +16,7 @@ from services.poller.listing import read_listing
 from services.poller.observer import Observer
 from services.poller.tmux import NoTmuxServerError, Tmux, TmuxHungError
 from tests.integration.poller.stage import TmuxStage
-from tests.waiting import wait_until_async
+from tests.waiting import wait_until, wait_until_async
 
 
 class Heard:
@@ -269,3 +270,63 @@ async def test_never_attaches_where_leaving_would_end_something(tmux: TmuxStage,
     assert set(await observer.capture(["%0"])) == {"%0"}
     tmux.run("set-option", "-g", option, "off")
     await person.close()
+
+
+@pytest.mark.parametrize("command", ["display-message", "list-panes", "capture-pane", "refresh-client"])
+async def test_somebodys_hooks_on_our_commands_change_nothing(
+    tmux: TmuxStage, control: Observer, heard: Heard, command: str
+) -> None:
+    tmux.run("set-hook", "-g", f"after-{command}", "set-option -g @x 1 ; display-message -p 'from a hook'")
+    await control.listen({"%0": "$0"}, {"%0": "$0"})
+
+    for _ in range(3):
+        assert [pane.id for pane in read_listing(await control.list_all()).panes] == ["%0"]
+        assert (await control.capture(["%0"]))["%0"].meta.startswith("%0 100 30 ")
+    tmux.run("send-keys", "-t", "%0", "echo output", "Enter")
+    await wait_until_async(lambda: "%0" in heard.panes, what="output")
+    assert control.is_control
+    assert control.control_failures == 0
+
+
+async def test_many_panes_are_captured_by_plain_calls_too(tmux: TmuxStage, heard: Heard) -> None:
+    tmux.start()
+    for _ in range(99):
+        tmux.run("new-window", "-d", "cat")
+    pane_ids = [f"%{number}" for number in range(100)]
+
+    assert set(await make_observer(tmux, heard, use_control=False).capture(pane_ids)) == set(pane_ids)
+
+
+async def test_an_ear_that_fails_leaves_the_home_alone(
+    tmux: TmuxStage, control: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await control.listen({"%0": "$0"}, {"%0": "$0"})
+    monkeypatch.setattr(control_module, "ASK_S", 0.2)
+    ear = control._ears["$0"]
+    ear.kill()
+
+    assert set(await control.capture(["%0"])) == {"%0"}
+    assert control.is_control
+    assert not control.hears("%0")
+    assert control.control_failures == 0
+    assert tmux.pid()
+
+
+async def test_the_session_used_last_is_the_same_after_us(tmux: TmuxStage, heard: Heard) -> None:
+    tmux.start("first")
+    await asyncio.to_thread(wait_for_next_second)
+    tmux.run("new-session", "-d", "-s", "second", "sh")
+    assert tmux.run("display-message", "-p", "#{session_name}") == "second"
+    await asyncio.to_thread(wait_for_next_second)
+    observer = make_observer(tmux, heard, use_control=True)
+    await observer.connect(str(tmux.socket))
+    assert "first" in tmux.run("list-clients")
+    await observer.close()
+
+    assert tmux.run("display-message", "-p", "#{session_name}") == "second"
+
+
+def wait_for_next_second() -> None:
+    """tmux tells when a session was used in whole seconds."""
+    began = int(time.time())
+    wait_until(lambda: int(time.time()) > began, 2, "the next second")

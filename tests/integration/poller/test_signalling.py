@@ -48,3 +48,13 @@ def test_a_pane_whose_program_is_gone_is_a_conflict(tmux: TmuxStage) -> None:
         signalling(tmux).signal(gone, Signal(signal=SignalName.SIGTERM))
 
     assert refused.value.problem.code is ErrorCode.CONFLICT
+
+
+def test_a_key_for_a_pane_whose_input_is_off_is_a_conflict(tmux: TmuxStage) -> None:
+    pane_of(tmux, "exec sleep 1000")
+    tmux.run("select-pane", "-d", "-t", "%0")
+    pane = read_target(Tmux(str(tmux.socket)), "%0", None)
+    with pytest.raises(QuestmuxError, match="no keys"):
+        signalling(tmux).signal(pane, Signal(signal=SignalName.SIGINT))
+
+    assert signalling(tmux).signal(pane, Signal(signal=SignalName.SIGTERM)).sent_as == "process_group"

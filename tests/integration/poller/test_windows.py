@@ -26,11 +26,12 @@ def test_a_session_is_found_by_its_name_as_tmux_keeps_it_or_by_its_id(tmux: Tmux
     tmux.start("a.b:c")
     for wanted in ("a.b:c", "a_b_c", "$0"):
         windows.create(CreateWindow(session=wanted, command="sleep 1000"))
-    made = windows.create(CreateWindow(session="$1", command="sleep 1000"))  # No id of a session: a name.
+    with pytest.raises(QuestmuxError) as refused:
+        windows.create(CreateWindow(session="$7", command="sleep 1000"))
 
+    assert code_of(refused) is ErrorCode.NOT_FOUND
     listed = tmux.run("list-windows", "-a", "-F", "#{session_id} #{session_name} #{window_id}").splitlines()
-    assert listed == ["$1 $1 @4", *(f"$0 a_b_c @{number}" for number in range(4))]
-    assert (made.window_id, made.pane_id) == ("@4", "%4")
+    assert listed == [f"$0 a_b_c @{number}" for number in range(4)]
 
 
 def test_without_a_session_the_one_used_last_gets_the_window(tmux: TmuxStage, windows: Windows) -> None:

@@ -120,7 +120,16 @@ def test_a_hook_says_that_a_prompt_was_taken_whatever_the_screen_said() -> None:
         one = pending()
         dispatcher(one).hear([hook("Stop", 150, pane="%1"), prompted()])
 
-        assert answer(one, screen) == {"pane_id": "%1", "submitted": True, "taken": True, "taken_by": "hook"}
+        said = answer(one, screen)
+        assert (said["submitted"], said["taken"], said["taken_by"]) == (True, True, "hook")
+
+
+def test_a_hook_is_no_word_for_a_prompt_that_was_not_submitted() -> None:
+    one = pending()
+    dispatcher(one).hear([prompted()])
+    kept_back = PromptedData(pane_id="%1", submitted=False, taken=False, reason="a dialog opened meanwhile: Go on?")
+
+    assert answer(one, kept_back)["taken"] is False
 
 
 def test_without_a_hook_the_screens_word_stands() -> None:

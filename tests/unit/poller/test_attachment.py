@@ -1,4 +1,4 @@
-from services.poller.attachment import choose_session, read_sessions, safe_sessions
+from services.poller.attachment import choose_session, default_session, read_sessions, safe_sessions
 
 
 def test_prefers_the_session_where_a_person_was_active_last() -> None:
@@ -25,3 +25,13 @@ def test_none_when_the_server_ends_with_its_last_client() -> None:
 def test_none_without_sessions_or_with_other_lines() -> None:
     assert choose_session(read_sessions("")) is None
     assert read_sessions("no server\n$0 x 1 0 0\n$0 1 2 3\n") == ()
+
+
+def test_the_session_used_last_is_the_persons_and_not_the_one_that_we_are_attached_to() -> None:
+    ours = "$0 1 950 0 0\n$1 0 900 0 0\n$2 0 100 0 0\n$0 1\n"
+
+    assert default_session(read_sessions(ours)) == "$1"
+    assert choose_session(read_sessions(ours)) == "$2"
+    assert default_session(read_sessions("$0 2 950 0 0\n$1 1 999 0 0\n$0 1\n$0 0\n$1 1\n")) == "$0"
+    assert default_session(read_sessions("$0 1 950 0 0\n$0 1\n")) == "$0"
+    assert default_session(()) is None

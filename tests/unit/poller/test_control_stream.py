@@ -77,6 +77,16 @@ def test_notices_stand_between_answers() -> None:
     ]
 
 
+def test_what_somebodys_hooks_print_is_no_part_of_an_answer() -> None:
+    hook = b"%begin 1795571970 999 0\nfrom a hook\n%end 1795571970 999 0\n"
+    stream = asked(2)
+    found = stream.feed(BEGIN + b"meta\n" + END + hook + BEGIN_2 + b"screen\n" + END_2 + hook + MARKED + hook)
+    stream.expect(MARK, 1)
+
+    assert found == [Answer((b"meta", b"screen"))]
+    assert stream.feed(BEGIN + b"next\n" + END + MARKED) == [Answer((b"next",))]
+
+
 def test_a_notice_names_what_it_is_about_first() -> None:
     assert Notice("output", b"%1 hi there").first == "%1"
     assert Notice("sessions-changed", b"").first == ""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.poller.dialog import input_text, open_dialog
+from services.poller.dialog import draft_text, input_text, open_dialog
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "claude"
 RUNS = sorted(path.parent.name for path in FIXTURES.glob("*/screens.jsonl"))
@@ -352,3 +352,23 @@ def test_any_screen_has_one_place_for_text_at_most(rows: list[str]) -> None:
 def test_any_rows_are_judged(rows: list[str]) -> None:
     open_dialog(rows)
     input_text(rows)
+
+
+@pytest.mark.parametrize(
+    ("row", "draft"),
+    [
+        ("\u276f half a sentence", "half a sentence"),
+        ("\u276f half\x1b[7m \x1b[0m", "half"),
+        ("\u276f ", ""),
+        ("\u276f\u00a0\x1b[7m \x1b[0m", ""),
+        ("\u276f \x1b[2mTry a hint\x1b[0m", ""),
+        ("\u276f \x1b[38;5;246mTry a grey hint\x1b[0m", ""),
+        ("\u276f \x1b[1;34m/model\x1b[0m", ""),
+        ("\u276f \x1b[48;5;237mon a background\x1b[0m", "on a background"),
+    ],
+)
+def test_a_persons_draft_is_told_from_hints_and_commands(row: str, draft: str) -> None:
+    rule = "\u2500" * 40
+
+    assert draft_text(["output", "", rule, row, rule, "  footer"]) == draft
+    assert draft_text(["output", row]) == ""

@@ -76,44 +76,63 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def prompting(claude: Claude) -> Prompting:
-    return Prompting(claude, claude.capture, lambda pane_id: pane_id == PANE.id)
+    return Prompting(claude, claude.capture, lambda pane: pane.id == PANE.id)
+
+
+def enough() -> float:
+    return 5.0
 
 
 async def test_a_prompt_that_leaves_the_input_line_was_taken() -> None:
     claude = Claude()
-    done = await prompting(claude).prompt(PANE, Prompt(text="go on"))
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on"), enough)
 
     assert (done.submitted, done.taken, done.taken_by) == (True, True, "screen")
     assert claude.prompts == ["go on"]
 
 
 async def test_one_that_stays_there_was_not() -> None:
-    done = await prompting(Claude(takes=False)).prompt(PANE, Prompt(text="go on"))
+    done = await prompting(Claude(takes=False)).prompt(PANE, Prompt(text="go on"), enough)
 
     assert (done.submitted, done.taken, done.taken_by) == (True, False, None)
 
 
-async def test_a_draft_of_the_persons_is_not_taken_for_the_prompt() -> None:
+async def test_a_persons_draft_is_not_submitted_unless_forced() -> None:
     claude = Claude()
     claude.line = "half a "
-    done = await prompting(claude).prompt(PANE, Prompt(text="sentence"))
+    with pytest.raises(QuestmuxError, match="a draft stands on the input line of %1: half a"):
+        await prompting(claude).prompt(PANE, Prompt(text="sentence"), enough)
+    assert (claude.line, claude.pressed) == ("half a ", 0)
 
+    done = await prompting(claude).prompt(PANE, Prompt(text="sentence", force=True), enough)
     assert done.taken is True
     assert claude.prompts == ["half a sentence"]
 
 
-async def test_enter_is_pressed_also_when_the_text_does_not_show_in_time() -> None:
+async def test_enter_is_not_pressed_when_the_text_does_not_show() -> None:
     claude = Claude(shows=False)
-    done = await prompting(claude).prompt(PANE, Prompt(text="go on"))
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on"), enough)
 
-    assert claude.prompts == ["go on"]
-    assert (done.submitted, done.taken) == (True, None)
+    assert (done.submitted, done.taken, claude.pressed) == (False, False, 0)
+    assert done.reason is not None
+    assert "did not show" in done.reason
+
+
+@pytest.mark.parametrize("presses", [0, 1])
+async def test_nothing_is_typed_or_pressed_when_the_time_is_over(presses: int) -> None:
+    claude = Claude()
+    turns = iter([1.0] * presses + [0.0])
+    with pytest.raises(QuestmuxError) as refused:
+        await prompting(claude).prompt(PANE, Prompt(text="go on"), lambda: next(turns))
+
+    assert refused.value.problem.code is ErrorCode.TMUX_TIMEOUT
+    assert (claude.line, claude.pressed) == ("go on" * presses, 0)
 
 
 async def test_one_that_starts_is_waited_for() -> None:
     claude = Claude()
     claude.screens = [["starting"], ["starting"]]
-    done = await prompting(claude).prompt(PANE, Prompt(text="go on"))
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on"), enough)
 
     assert done.taken is True
 
@@ -122,50 +141,25 @@ async def test_nothing_is_typed_where_no_input_line_shows_unless_forced() -> Non
     claude = Claude()
     claude.screens = [["a transcript, say"]] * 1_000
     with pytest.raises(QuestmuxError, match="no input line"):
-        await prompting(claude).prompt(PANE, Prompt(text="go on"))
+        await prompting(claude).prompt(PANE, Prompt(text="go on"), enough)
     assert claude.line == ""
 
-    done = await prompting(claude).prompt(PANE, Prompt(text="go on", force=True))
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on", force=True), enough)
     assert claude.prompts == ["go on"]
     assert (done.submitted, done.taken) == (True, None)
 
 
 async def test_enter_is_not_pressed_in_a_dialog_that_opens_while_it_is_typed() -> None:
     claude = Claude(asks_when_typed=True)
-    with pytest.raises(QuestmuxError, match="while this was typed: Do you want to proceed"):
-        await prompting(claude).prompt(PANE, Prompt(text="go on"))
+    done = await prompting(claude).prompt(PANE, Prompt(text="go on"), enough)
 
-    assert claude.pressed == 0
-
-
-async def test_without_submit_no_key_is_pressed() -> None:
-    claude = Claude()
-    done = await prompting(claude).prompt(PANE, Prompt(text="go on", submit=False))
-
-    assert (done.submitted, done.taken) == (False, None)
-    assert (claude.line, claude.pressed) == ("go on", 0)
-
-
-async def test_nothing_is_typed_into_an_open_dialog_unless_forced() -> None:
-    claude = Claude(dialog=True)
-    with pytest.raises(QuestmuxError, match="Do you want to proceed") as refused:
-        await prompting(claude).prompt(PANE, Prompt(text="1"))
-    assert refused.value.problem.code is ErrorCode.CONFLICT
-    assert (claude.line, claude.keys, claude.pressed) == ("", "", 0)
-
-
-async def test_what_is_forced_into_a_dialog_is_typed_and_not_pasted() -> None:
-    claude = Claude(dialog=True)
-    done = await prompting(claude).prompt(PANE, Prompt(text="1", submit=False, force=True))
-    assert (claude.keys, claude.line, claude.pressed, done.submitted, done.taken) == ("1", "", 0, False, None)
-
-    done = await prompting(claude).prompt(PANE, Prompt(text="2", force=True))
-    assert (claude.keys, claude.pressed, done.submitted, done.taken) == ("12", 1, True, None)
+    assert (done.submitted, done.taken, claude.pressed) == (False, False, 0)
+    assert done.reason == "a dialog opened meanwhile: Do you want to proceed?"
 
 
 async def test_a_pane_whose_input_is_off_is_left_alone() -> None:
     claude = Claude()
     pane = PaneFacts(id="%1", pid=1, is_dead=False, in_mode=False, input_off=True, tty="")
     with pytest.raises(QuestmuxError, match="no input"):
-        await prompting(claude).prompt(pane, Prompt(text="x"))
+        await prompting(claude).prompt(pane, Prompt(text="x"), enough)
     assert claude.line == ""

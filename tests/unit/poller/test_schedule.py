@@ -114,6 +114,20 @@ def test_hooks_without_end_do_not_put_the_capture_off() -> None:
     assert made.next_due() <= NOW + 1 + HOOK_S[0]
 
 
+def test_one_that_was_not_captured_after_all_is_due_again() -> None:
+    made = schedule(agents=("%1",))
+    made.missed(["%1", "%9"])
+
+    assert made.due(NOW) == ["%1"]
+
+
+def test_a_clock_that_is_set_back_does_not_hide_output() -> None:
+    made = schedule(agents=("%1",))
+    made.see({"%1": QUIET - 3_600}, ["%1"])
+
+    assert made.due(NOW + IDLE_S) == ["%1"]
+
+
 def test_watched_panes_come_first() -> None:
     made = Schedule()
     made.see({"%1": QUIET, "%2": QUIET, "%3": QUIET}, ["%1", "%2"])
@@ -139,10 +153,3 @@ def test_everything_is_captured_again_for_somebody_who_has_nothing() -> None:
     made.forget_captures()
 
     assert made.due(NOW) == ["%1"]
-
-
-def test_knows_which_panes_have_an_agent() -> None:
-    made = schedule(agents=("%1",))
-
-    assert made.has_agent("%1")
-    assert not made.has_agent("%2")

@@ -121,7 +121,7 @@ EXAMPLES = [
         "%3",
         actions.Prompt(text="-a\tb\n😀;", submit=False, force=True),
         200,
-        {"pane_id": "%3", "submitted": False, "taken": None, "taken_by": None},
+        {"pane_id": "%3", "submitted": False, "taken": None, "taken_by": None, "reason": None},
     ),
     Example(
         "/api/panes/3/signal",

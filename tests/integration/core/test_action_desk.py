@@ -73,7 +73,7 @@ async def test_an_action_is_written_down_then_ordered_then_answered(started: Run
         (row,) = audit(started)
         pending = (await asker.figures())["pending_actions"]
         await poller.tells(order.id, TYPED)
-        assert await answer == {"pane_id": "%1", "submitted": True, "taken": None, "taken_by": None}
+        assert await answer == {"pane_id": "%1", "submitted": True, "taken": None, "taken_by": None, "reason": None}
         after = await asker.figures()
 
     assert order == DoAction(
@@ -527,7 +527,7 @@ async def test_a_hook_says_that_a_prompt_was_taken(started: RunningCore) -> None
         answer = asyncio.create_task(asker.data(run(Prompt(text="go"))))
         await prompted(asker, poller, {"pane": "%1", "prompt": "go"})
 
-        assert await answer == {"pane_id": "%1", "submitted": True, "taken": True, "taken_by": "hook"}
+        assert await answer == {"pane_id": "%1", "submitted": True, "taken": True, "taken_by": "hook", "reason": None}
 
 
 async def test_another_panes_hook_or_a_tasks_end_does_not_say_so(started: RunningCore) -> None:

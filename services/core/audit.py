@@ -1,5 +1,6 @@
 """What the audit keeps of an action and of what came of it, and the answer that it can give again. Pure."""
 
+import hashlib
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from services.contract.requests import ReportAction, RunAction
 from services.core.facts import cut
 
 OK: Final = "ok"
+DIGEST_CHARS: Final = 16
 TEXT_CHARS: Final = 200
 """A longer text of an action's fields is cut."""
 DATA_BYTES: Final = 4_096
@@ -89,4 +91,8 @@ def _body(action: AnyAction) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= TEXT_CHARS else f"{text[:TEXT_CHARS]}… ({len(text):,} characters)"
+    """A text, or its start with what tells it from another long text of the same start."""
+    if len(text) <= TEXT_CHARS:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_CHARS]
+    return f"{text[:TEXT_CHARS]}… ({len(text):,} characters, sha256 {digest}…)"

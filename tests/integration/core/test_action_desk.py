@@ -218,8 +218,24 @@ async def test_an_id_belongs_to_one_action(started: RunningCore) -> None:
         problems += [await problem_of(asker, run(Refresh())), await problem_of(asker, run(Dismiss()))]
 
     assert {problem.code for problem in problems} == {ErrorCode.CONFLICT}
+    assert len(problems) == 3
     assert problems[0].message == "the id a1 is that of another command: close_pane %1"
     assert len(poller.told(DoAction)) == 1
+
+
+async def test_long_texts_that_differ_at_their_end_are_two_actions(started: RunningCore) -> None:
+    long = "x" * 300
+    with peers_of(started) as (asker, poller):
+        await poller.sees("%1")
+        answer = asyncio.create_task(asker.data(run(Prompt(text=f"{long}1"))))
+        await poller.ordered()
+        problems = [await problem_of(asker, run(Prompt(text=f"{long}2")))]
+        await poller.tells("a1", PromptedData(pane_id="%1", submitted=True))
+        first = await answer
+        problems.append(await problem_of(asker, run(Prompt(text=f"{long}2"))))
+        assert await asker.data(run(Prompt(text=f"{long}1"))) == first
+
+    assert [problem.code for problem in problems] == [ErrorCode.CONFLICT] * 2
 
 
 async def test_a_failed_action_fails_the_same_again_also_after_a_restart(core: RunningCore) -> None:
@@ -490,7 +506,7 @@ async def test_the_audit_is_read_the_newest_first(started: RunningCore) -> None:
 
     assert (newest["id"], second["id"]) == ("a2", "a1")
     assert (newest["action"], newest["target"], newest["who"], newest["result"]) == ("prompt", "%1", WHO, "ok")
-    assert json.loads(newest["body"])["text"] == "x" * 200 + "… (300 characters)"
+    assert json.loads(newest["body"])["text"].startswith("x" * 200 + "… (300 characters, sha256 ")
     assert "data" not in newest
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -6,7 +7,16 @@ from msgspec import structs
 from services.contract.actions import AnyAction, ClosePane, Prompt, Refresh, Signal, SignalName
 from services.contract.errors import ErrorCode, Problem
 from services.contract.requests import ReportAction, RunAction
-from services.core.audit import DATA_BYTES, TEXT_CHARS, KeptAction, Outcome, outcome_again, outcome_of, record_of
+from services.core.audit import (
+    DATA_BYTES,
+    DIGEST_CHARS,
+    TEXT_CHARS,
+    KeptAction,
+    Outcome,
+    outcome_again,
+    outcome_of,
+    record_of,
+)
 
 PROBLEM = Problem(code=ErrorCode.CONFLICT, message="a dialog is open")
 
@@ -36,7 +46,8 @@ def test_long_texts_are_cut_and_their_length_is_noted(length: int) -> None:
 
     body = json.loads(record_of(request(action), action, 5).body)
 
-    note = "" if length <= TEXT_CHARS else f"… ({length:,} characters)"
+    digest = hashlib.sha256(action.text.encode()).hexdigest()[:DIGEST_CHARS]
+    note = "" if length <= TEXT_CHARS else f"… ({length:,} characters, sha256 {digest}…)"
     assert body == {"text": "é" * min(length, TEXT_CHARS) + note, "submit": True, "force": False}
 
 

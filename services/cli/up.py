@@ -126,15 +126,21 @@ class Supervisor:
         return await line.process.wait()
 
     async def _greet(self, settings: Settings, full_token: str) -> None:
-        await asyncio.to_thread(_wait_until_up, settings)
-        sys.stdout.write(await asyncio.to_thread(greeting, settings, full_token))
-        sys.stdout.flush()
+        await _wait_until_up(settings)
+        text = await asyncio.to_thread(greeting, settings, full_token)
+        with contextlib.suppress(OSError):
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
     def _say(self, text: str) -> None:
         self._print(SYSTEM, None, text + "\n")
 
     def _print(self, name: str, colour: str | None, text: str) -> None:
-        self._printer.write(Message("line", text, datetime.now().astimezone(), name, colour))
+        message = Message("line", text, datetime.now().astimezone(), name, colour)
+        with contextlib.suppress(
+            OSError
+        ):  # Whoever read it is gone, as `tee` after Ctrl-C: everything is ended all the same.
+            self._printer.write(message)
 
 
 def run_up(settings: Settings, *, quiet: bool) -> int:
@@ -178,12 +184,15 @@ def _how(code: int) -> str:
     return f"exit {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def _wait_until_up(settings: Settings) -> None:
+async def _wait_until_up(settings: Settings) -> None:
+    """Return when both ports answer, or after a while; looking is a thread's work, and each look is short."""
     deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline and not (
-        _answers(settings.api_host, settings.api_port) and _answers(settings.ws_host, settings.ws_port)
-    ):
-        time.sleep(0.1)
+    while time.monotonic() < deadline and not await asyncio.to_thread(_is_up, settings):  # noqa: ASYNC110 - a port calls nobody
+        await asyncio.sleep(0.1)
+
+
+def _is_up(settings: Settings) -> bool:
+    return _answers(settings.api_host, settings.api_port) and _answers(settings.ws_host, settings.ws_port)
 
 
 def _answers(host: str, port: int) -> bool:

@@ -53,6 +53,39 @@ async def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     assert time.monotonic() - started < 4
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+class ClosedOutput(io.StringIO):
+    """A terminal or a pipe that is gone: `make run | tee log`, and Ctrl-C has ended tee."""
+
+    is_gone = False
+
+    def write(self, text: str) -> int:
+        if self.is_gone:
+            raise BrokenPipeError
+        return super().write(text)
+
+
+async def test_ends_everything_also_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    output = ClosedOutput()
+    line = f"echo $$ >> {pids}; echo started; while :; do echo on; sleep 0.05; done"
+    supervisor = Supervisor({"first": line, "second": line}, Printer(output), quiet=False)
+    task = asyncio.create_task(supervisor.run(settings(tmp_path), "token"))
+    await wait_until_async(lambda: output.getvalue().count("started") == 2, what="both lines")
+    output.is_gone = True
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.wait_for(task, 10)
+
+    assert not [pid for pid in map(int, pids.read_text().split()) if is_alive(pid)]
+
+
 def test_finds_the_procfile_of_the_source_tree() -> None:
     lines = find_procfile().read_text().splitlines()
 

@@ -24,8 +24,6 @@ DIALOG_IS_OPEN: Final = "a dialog is open"
 MAX_NAME_CHARS: Final = 200
 MAX_COMMAND_BYTES: Final = 8_000
 MAX_PATH_BYTES: Final = 4_096
-WINDOW_ID: Final = re.compile(r"@[0-9]{1,9}")
-PANE_ID: Final = re.compile(r"%[0-9]{1,9}")
 
 _CONTROL: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _NOT_TEXT: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"

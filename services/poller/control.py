@@ -185,7 +185,8 @@ class Control(asyncio.SubprocessProtocol):
     def process_exited(self) -> None:
         """The client has ended: whoever waits is told, and the pipes are let go of."""
         self.is_open = False
-        kind = DetachedError if self._is_detached else ControlError
+        # Who was never attached was refused, and would be again.
+        kind = DetachedError if self._is_detached and self._attached.done() else ControlError
         problem = kind(self._errors.decode("utf-8", "replace").strip() or "the control client ended")
         if not self._attached.done():
             self._attached.set_exception(problem)

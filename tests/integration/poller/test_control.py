@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from services.poller import control as control_module
-from services.poller.control import Control, ControlError
+from services.poller.control import Control, ControlError, DetachedError
 from services.poller.control_stream import Notice
 from tests.integration.poller.stage import TmuxStage
 from tests.waiting import wait_until_async
@@ -177,8 +177,9 @@ async def test_closing_does_not_wait_for_a_server_that_hangs(tmux: TmuxStage, co
 
 async def test_a_session_that_is_not_there_is_said(tmux: TmuxStage, ears: Ears) -> None:
     tmux.start()
-    with pytest.raises(ControlError, match="find session"):
+    with pytest.raises(ControlError, match="find session") as refused:
         await Control.attach(str(tmux.socket), "$77", ears.notices.append, ears.end)
+    assert not isinstance(refused.value, DetachedError), "it would be tried again at once, for ever"
 
 
 async def test_no_server_and_no_tmux_are_said(tmux: TmuxStage, ears: Ears, monkeypatch: pytest.MonkeyPatch) -> None:

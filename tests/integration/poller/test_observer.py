@@ -245,7 +245,7 @@ async def test_a_session_that_is_closed_while_it_is_asked_is_no_failure(tmux: Tm
     control._home.tell("kill-session -t =main")  # Before the question, on the same way.
 
     assert [pane.id for pane in read_listing(await control.list_all()).panes] == ["%1"]
-    assert not control.is_control
+    await wait_until_async(lambda: not control.is_control, what="the end of the control client")
     assert control.control_failures == 0
 
 

@@ -33,12 +33,23 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Why a status is what it is."""
 
     source: str
-    """`hook`, `tmux` or `api`."""
+    """`hook`, `registry`, `screen`, `process`, `tmux` or `api`."""
     rule: str
-    """The event's name, and how it was read when that is not plain."""
+    """The event's name; of a screen the rule that matched, of the registry its own word."""
     at: int
     """When the evidence was made, by its sender's clock."""
     event_id: str
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """What one source says of a session."""
+
+    source: str
+    rule: str
+    says: StatusName
+    at: int
+    """Since when it says so."""
+    waiting_for: WaitingFor | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -54,14 +65,70 @@ class Status(Struct, frozen=True, kw_only=True):
     background_tasks: int = 0
     """Background tasks that still run after the turn ended."""
     evidence: Evidence | None = None
+    disputed_by: tuple[Claim, ...] = ()
+    """Sources that say something else now."""
+
+
+class Transition(Struct, frozen=True, kw_only=True):
+    """One change of a session's status."""
+
+    at: int
+    """When it was noticed, by core's clock."""
+    name: StatusName
+    waiting_for: WaitingFor | None
+    source: str
+    rule: str
+    corrected: bool = False
+    """Another source had said something else before, and still did."""
+
+
+class AskedOption(Struct, frozen=True, kw_only=True):
+    """One answer to choose from."""
+
+    label: str
+    description: str = ""
+
+
+class AskedQuestion(Struct, frozen=True, kw_only=True):
+    """One question with its answers."""
+
+    question: str
+    header: str = ""
+    options: tuple[AskedOption, ...] = ()
+    multi_select: bool = False
 
 
 class Ask(Struct, frozen=True, kw_only=True):
     """What a waiting session asks a person."""
 
-    tool_name: str
-    tool_input: str
+    tool_name: str | None = None
+    """None when only the screen tells."""
+    tool_input: str | None = None
     """JSON text, cut at 2,000 characters."""
+    questions: tuple[AskedQuestion, ...] = ()
+    """Of `AskUserQuestion`, at most 4; or the dialog as the screen shows it."""
+    plan: str | None = None
+    """Of `ExitPlanMode`: the plan, cut at 8,000 characters."""
+
+
+class Subagent(Struct, frozen=True, kw_only=True):
+    """An agent that a session has started and that has not ended."""
+
+    id: str
+    type: str
+    """`general-purpose`, `Explore` ..."""
+    started_at: int
+
+
+class BackgroundTask(Struct, frozen=True, kw_only=True):
+    """What still ran when a session's turn ended."""
+
+    id: str
+    type: str
+    """`shell`, `subagent`, `monitor` ..."""
+    status: str
+    description: str = ""
+    """Cut at 200 characters."""
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -72,7 +139,7 @@ class Session(Struct, frozen=True, kw_only=True):
     started_at: int
     last_event_at: int
     pane_id: str | None = None
-    """The pane that its hooks named, whether or not tmux shows it."""
+    """The pane that holds its process, else the one that its hooks named, whether or not tmux shows it."""
     cwd: str | None = None
     model: str | None = None
     permission_mode: str | None = None
@@ -81,13 +148,64 @@ class Session(Struct, frozen=True, kw_only=True):
     tool: str | None = None
     """The tool that runs now in the main thread."""
     asks: Ask | None = None
-    subagents: int = 0
+    subagents: tuple[Subagent, ...] = ()
+    background_tasks: tuple[BackgroundTask, ...] = ()
+    """Those that ran when the last turn ended; none while a turn is open."""
     last_message: str | None = None
     """The last assistant message of the last finished turn, cut at 2,000 characters."""
     events: int = 0
     late_events: int = 0
     """Events that came too late to bear on the status."""
     xp: int = 0
+    pid: int | None = None
+    """Its process, as far as the registry or the pane's processes tell."""
+    kind: str | None = None
+    """The registry's word: `interactive`, `bg` ..."""
+
+
+class Confidence(StrEnum):
+    """How sure a rule is of what it read."""
+
+    STRONG = "strong"
+    WEAK = "weak"
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What the screen of an agent's pane means, by one rule."""
+
+    pane_id: str
+    captured_at: int
+    rule: str
+    """The rule file's name and the rule's: `claude/permission`."""
+    says: StatusName
+    confidence: Confidence
+    waiting_for: WaitingFor | None = None
+    question: str | None = None
+    """Of a dialog: what it asks, cut at 500 characters."""
+    options: tuple[str, ...] = ()
+    """Of a dialog: its rows to choose from, without their numbers; at most 12, each cut at 200 characters."""
+
+
+class RegistryEntry(Struct, frozen=True, kw_only=True):
+    """What Claude Code writes of one of its processes into its `sessions` folder."""
+
+    pid: int
+    session_id: str
+    status: str | None = None
+    """`busy`, `idle`, `waiting`, `shell`, or a word of a newer version; None before it has one."""
+    waiting_for: str | None = None
+    """`permission prompt`, `input needed`, `dialog open` ..."""
+    status_at: int = 0
+    """Its `statusUpdatedAt`, else when the file was written."""
+    started_at: int = 0
+    cwd: str | None = None
+    version: str | None = None
+    kind: str | None = None
+    """`interactive`, `bg` ..."""
+    entrypoint: str | None = None
+    """`cli`, or `sdk-cli` for `claude -p`."""
+    pane_id: str | None = None
+    tmux_pid: int | None = None
 
 
 class Process(Struct, frozen=True, kw_only=True, order=True):

@@ -44,6 +44,7 @@ def create_app(core: Core, intake: Intake, spool: Spool, settings: Settings, tok
     app.add_route("/api/windows", WindowsResource(core))
     app.add_route("/api/panes", panes)
     app.add_route("/api/panes/{pane_id}", panes, suffix="one")
+    app.add_route("/api/panes/{pane_id}/explain", panes, suffix="explanation")
     app.add_route("/api/sessions", sessions)
     app.add_route("/api/sessions/{session_id}", sessions, suffix="one")
     app.add_route("/api/events", EventsResource(core))

@@ -16,6 +16,7 @@ from services.contract.answers import (
     CommandsData,
     EventData,
     EventsData,
+    ExplanationData,
     Failure,
     PaneData,
     PanesData,
@@ -30,6 +31,7 @@ _DATA: Final = (
     CommandsData,
     EventData,
     EventsData,
+    ExplanationData,
     Failure,
     Health,
     PaneData,
@@ -134,6 +136,13 @@ def _reads() -> dict[str, Any]:
         "/api/panes": _operation("get_panes", "All panes", {"200": PanesData}, _COMMON),
         "/api/panes/{pane_id}": _operation(
             "get_pane", "One pane", {"200": PaneData}, (*named, ErrorCode.INVALID_FIELD), [pane]
+        ),
+        "/api/panes/{pane_id}/explain": _operation(
+            "explain_pane",
+            "Why the pane's status is what it is",
+            {"200": ExplanationData},
+            (*named, ErrorCode.INVALID_FIELD),
+            [pane],
         ),
         "/api/panes/{pane_id}/screen": _get_screen(),
         "/api/sessions": _operation("get_sessions", "All sessions", {"200": SessionsData}, _COMMON),

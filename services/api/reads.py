@@ -8,7 +8,7 @@ from services.api.envelope import answer_data
 from services.api.intake import Core
 from services.api.query import MAX_NUMBER, read_number
 from services.api.target import read_pane_id
-from services.contract.requests import GetActions, GetEvents, GetPanes, GetSessions, GetWindows, Listing
+from services.contract.requests import ExplainPane, GetActions, GetEvents, GetPanes, GetSessions, GetWindows, Listing
 from services.contract.requests import Request as BusRequest
 
 READ_S: Final = 2.0
@@ -38,7 +38,7 @@ class WindowsResource(CoreReads):
 
 
 class PanesResource(CoreReads):
-    """`GET /api/panes`, `GET /api/panes/{pane_id}`."""
+    """`GET /api/panes`, `GET /api/panes/{pane_id}`, `GET /api/panes/{pane_id}/explain`."""
 
     async def on_get(self, _req: Request, resp: Response) -> None:
         """All panes."""
@@ -51,6 +51,12 @@ class PanesResource(CoreReads):
         await self.answer(resp, GetPanes(id=read_pane_id(pane_id)))
 
     on_head_one = on_get_one
+
+    async def on_get_explanation(self, _req: Request, resp: Response, pane_id: str) -> None:
+        """Why a pane's status is what it is."""
+        await self.answer(resp, ExplainPane(id=read_pane_id(pane_id)))
+
+    on_head_explanation = on_get_explanation
 
 
 class SessionsResource(CoreReads):

@@ -1,10 +1,9 @@
 """What `questmux up` tells a person first: where it is, the token, what it sees, and the next step."""
 
-import json
 import time
-import urllib.request
-from typing import Any, Final
+from typing import Final
 
+from services.cli.api_client import ApiClient, ApiError, url_host
 from services.contract.settings import Settings
 
 ASK_S: Final = 2.0
@@ -16,39 +15,32 @@ HOOK_SCRIPT: Final = "questmux-hook"
 
 def greeting(settings: Settings, full_token: str) -> str:
     """One screen of text."""
-    api = f"http://{_url_host(settings.api_host)}:{settings.api_port}"
-    ws = f"ws://{_url_host(settings.ws_host)}:{settings.ws_port}/"
+    client = ApiClient(settings, full_token, ASK_S)
+    ws = f"ws://{url_host(settings.ws_host)}:{settings.ws_port}/"
     rows = [
-        ("HTTP API", api),
+        ("HTTP API", client.url),
         ("WebSocket", ws),
         ("token", f"{full_token}  ({settings.data_dir / 'token'})"),
-        ("tmux", _tmux(api, full_token)),
+        ("tmux", _tmux(client)),
         ("hooks", _hooks(settings)),
-        ("look", f'curl -H "Authorization: Bearer {full_token}" {api}/api/windows'),
+        ("look", f'curl -H "Authorization: Bearer {full_token}" {client.url}/api/windows'),
         ("stop", "Ctrl-C"),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(["", "  Questmux is up", "", *(f"  {name:<{width}}  {text}" for name, text in rows), "", ""])
 
 
-def _tmux(api: str, full_token: str) -> str:
+def _tmux(client: ApiClient) -> str:
     try:
-        windows = _get(f"{api}/api/windows", full_token)["windows"]
+        windows = client.get("/api/windows")["windows"]
         deadline = time.monotonic() + FIRST_LOOK_S
         while not windows and time.monotonic() < deadline:  # The poller may not have looked yet.
             time.sleep(0.1)
-            windows = _get(f"{api}/api/windows", full_token)["windows"]
-    except (OSError, ValueError, KeyError):
+            windows = client.get("/api/windows")["windows"]
+    except (ApiError, KeyError):
         return "not known yet"
     panes = sum(len(window["panes"]) for window in windows)
     return f"{len(windows)} windows, {panes} panes" if windows else "no tmux server yet; it is followed once it starts"
-
-
-def _get(url: str, full_token: str) -> Any:  # noqa: ANN401 - JSON
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {full_token}"})  # noqa: S310 - our own
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # A proxy does not serve loopback.
-    with opener.open(request, timeout=ASK_S) as answer:
-        return json.loads(answer.read())["data"]
 
 
 def _hooks(settings: Settings) -> str:
@@ -59,7 +51,3 @@ def _hooks(settings: Settings) -> str:
     if f":{settings.api_port}{HOOK_PATH}" in text or HOOK_SCRIPT in text:
         return "installed in Claude Code's settings"
     return "not installed; docs/hooks.md has the lines for Claude Code's settings"
-
-
-def _url_host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -1,15 +1,21 @@
 """The command's words; each does its work in a module of its own."""
 
+import json
 import sys
+import time
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
+from services.cli.api_client import ApiClient, ApiError
+from services.cli.explain import explained
 from services.cli.up import run_up
 from services.contract.settings import SettingError
 from services.process.life import EXIT_USAGE, CannotStartError
 from services.process.logs import start_logging
 from services.process.settings import load_settings, make_folders
+from services.process.tokens import load_tokens
 
 app = typer.Typer(
     help="Watch every coding agent in your tmux, and act from anywhere.",
@@ -39,6 +45,23 @@ def up(
         sys.stderr.write(f"questmux: {exc}\n")
         code = EXIT_USAGE
     sys.exit(code)
+
+
+@app.command()
+def explain(
+    pane: Annotated[str, typer.Argument(help="A pane of tmux, as %3 or 3.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer instead.")] = False,
+) -> None:
+    """Say why a pane's status is what it is."""
+    try:
+        settings = load_settings()
+        client = ApiClient(settings, load_tokens(settings).full)
+        explanation = client.get(f"/api/panes/{quote(pane, safe='')}/explain")["explanation"]
+    except (SettingError, ApiError) as exc:
+        sys.stderr.write(f"questmux: {exc}\n")
+        sys.exit(EXIT_USAGE)
+    sys.stdout.write(json.dumps(explanation, indent=2) + "\n" if as_json else explained(explanation, time.time()))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from services.contract.actions import ActionRecord
-from services.contract.entities import KeptEvent, Pane, Session, Window
+from services.contract.entities import Agent, Claim, KeptEvent, Pane, Session, Status, StatusName, Transition, Window
 from services.contract.errors import Problem
 
 
@@ -58,6 +58,42 @@ class PaneData(Struct, frozen=True, kw_only=True):
     """`GET /api/panes/{id}`."""
 
     pane: Pane
+
+
+class Bound(Struct, frozen=True, kw_only=True):
+    """A session that is in a pane, and why it is thought to be."""
+
+    session_id: str
+    status: StatusName
+    is_shown: bool
+    """The pane's status is this session's; of several the one that lives, and is the pane's own agent's, the newest."""
+    by: str
+    """`registry`: Claude Code's file names a process that is in the pane; `hook`: its hook calls named the pane."""
+    pid: int | None = None
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Why a pane's status is what it is."""
+
+    pane_id: str
+    agent: Agent | None
+    """What the process tree shows."""
+    session_id: str | None
+    status: Status | None
+    claims: tuple[Claim, ...]
+    """What each source says now, whether or not it is believed."""
+    review_at: int | None
+    """Then a source that disagrees is believed, if it still says so."""
+    last_hook_at: int | None
+    sessions: tuple[Bound, ...]
+    transitions: tuple[Transition, ...]
+    """The last 20 of the shown session, the newest first."""
+
+
+class ExplanationData(Struct, frozen=True, kw_only=True):
+    """`GET /api/panes/{id}/explain`."""
+
+    explanation: Explanation
 
 
 class SessionsData(Struct, frozen=True, kw_only=True):

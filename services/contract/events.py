@@ -63,6 +63,12 @@ class Source(StrEnum):
     TMUX = "tmux"
     API = "api"
     """A person, through a command of the HTTP API."""
+    REGISTRY = "registry"
+    """Claude Code's own list of its processes, as the poller read it."""
+    SCREEN = "screen"
+    """A pane's screen, as a rule of the poller read it."""
+    CORE = "core"
+    """Core itself: it looked again when a source had had its time."""
 
 
 class NewEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):

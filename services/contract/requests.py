@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from services.contract.entities import Agent, Pane, Process, Session, TmuxServer, Window
+from services.contract.entities import Agent, Pane, Process, Reading, RegistryEntry, Session, TmuxServer, Window
 from services.contract.errors import Problem
 from services.contract.events import NewEvent
 
@@ -104,6 +104,19 @@ class ReportScreens(Request, frozen=True, kw_only=True, tag="report_screens"):
     """Screens that have changed. Answered with `Taken`."""
 
     screens: tuple[SeenScreen, ...]
+
+
+class ReportSigns(Request, frozen=True, kw_only=True, tag="report_signs"):
+    """What tells of sessions besides their hooks: the agents' registry, and their screens. Answered with `Taken`."""
+
+    at: int
+    registry: tuple[RegistryEntry, ...] = ()
+    """Entries that are new or changed, each by its pid; all of them when `is_whole`."""
+    gone: tuple[int, ...] = ()
+    """Pids of entries whose file or process has gone."""
+    is_whole: bool = False
+    """Entries that are not in `registry` have gone."""
+    readings: tuple[Reading, ...] = ()
 
 
 class ReportAction(Request, frozen=True, kw_only=True, tag="report_action"):
@@ -215,6 +228,12 @@ class GetPanes(Request, frozen=True, kw_only=True, tag="get_panes"):
     id: str | None = None
 
 
+class ExplainPane(Request, frozen=True, kw_only=True, tag="explain_pane"):
+    """Why a pane's status is what it is. Answered with `Listing`."""
+
+    id: str
+
+
 class GetSessions(Request, frozen=True, kw_only=True, tag="get_sessions"):
     """Answered with `Listing`."""
 
@@ -243,6 +262,7 @@ type_of_reply: dict[type[Request], type[Reply]] = {
     DrainSpool: SpoolDrained,
     ReportTmux: Taken,
     ReportScreens: Taken,
+    ReportSigns: Taken,
     ReportAction: Taken,
     RunAction: Listing,
     WatchPanes: Watching,
@@ -252,6 +272,7 @@ type_of_reply: dict[type[Request], type[Reply]] = {
     GetUpdates: Replayed,
     GetWindows: Listing,
     GetPanes: Listing,
+    ExplainPane: Listing,
     GetSessions: Listing,
     GetEvents: Listing,
     GetHealth: Listing,
@@ -262,6 +283,7 @@ AnyRequest = (
     | DrainSpool
     | ReportTmux
     | ReportScreens
+    | ReportSigns
     | ReportAction
     | RunAction
     | WatchPanes
@@ -271,6 +293,7 @@ AnyRequest = (
     | GetUpdates
     | GetWindows
     | GetPanes
+    | ExplainPane
     | GetSessions
     | GetEvents
     | GetHealth

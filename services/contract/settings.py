@@ -16,7 +16,7 @@ class SettingError(ValueError):
 
 
 class Folders(Struct, frozen=True, kw_only=True):
-    """Where the platform keeps such things; the defaults of three settings."""
+    """Where the platform keeps such things; the defaults of four settings."""
 
     data: Path
     runtime: Path
@@ -38,6 +38,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     tmux_control: str = "auto"
     claude_command: str = "claude"
     claude_dir: Path
+    rules_dir: Path
     poll_ms: int = 250
     heartbeat_s: float = 30.0
     retention_days: int = 30
@@ -110,6 +111,7 @@ def read_settings(environ: Mapping[str, str], config: Mapping[str, object], fold
         tmux_control=take("tmux_control", "auto", _one_of(TMUX_CONTROLS), "one of " + ", ".join(TMUX_CONTROLS)),
         claude_command=take("claude_command", "claude", _text, "a command"),
         claude_dir=take("claude_dir", _claude_dir(environ, folders), _path, "the full path of a folder"),
+        rules_dir=take("rules_dir", folders.config / "rules", _path, "the full path of a folder"),
         poll_ms=take("poll_ms", 250, _number(50, 60_000), "milliseconds from 50 to 60000"),
         heartbeat_s=take("heartbeat_s", 30.0, _seconds, "seconds from 1 to 3600"),
         retention_days=take("retention_days", 30, _number(1, 36_500), "days from 1 to 36500"),

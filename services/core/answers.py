@@ -10,6 +10,7 @@ from services.contract.answers import (
     CommandsData,
     CoreHealth,
     EventsData,
+    ExplanationData,
     HealthData,
     PaneData,
     PanesData,
@@ -21,8 +22,9 @@ from services.contract.answers import (
 )
 from services.contract.errors import ErrorCode, QuestmuxError
 from services.contract.events import NewEvent
-from services.contract.requests import GetActions, GetEvents, GetPanes, GetSessions, Listing
-from services.core.state import State, kept_event
+from services.contract.requests import ExplainPane, GetActions, GetEvents, GetPanes, GetSessions, Listing
+from services.core.state import State
+from services.core.views import kept_event
 
 WHOLE: int = 2**62
 """No limit on a payload."""
@@ -76,6 +78,18 @@ def panes(state: State, request: GetPanes) -> Listing:
     if pane is None:
         raise QuestmuxError(ErrorCode.NOT_FOUND, f"there is no pane {request.id}")
     return _listing(PaneData(pane=pane))
+
+
+def explanation(state: State, request: ExplainPane) -> Listing:
+    """Why a pane's status is what it is.
+
+    Raises:
+        QuestmuxError: no such pane.
+    """
+    found = state.explanation(request.id)
+    if found is None:
+        raise QuestmuxError(ErrorCode.NOT_FOUND, f"there is no pane {request.id}")
+    return _listing(ExplanationData(explanation=found))
 
 
 def sessions(state: State, request: GetSessions) -> Listing:

@@ -11,7 +11,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
-from services.contract.entities import Ask
+from services.contract.entities import Ask, AskedOption, AskedQuestion, BackgroundTask
 from services.contract.events import NewEvent
 
 CLOCK_AHEAD_MS: Final = 3_600_000
@@ -20,6 +20,13 @@ WHOLE_SECOND_MS: Final = 1_500
 """A call is received this soon after it was sent; later, it was kept somewhere and its receipt says nothing."""
 PROMPT_CHARS: Final = 200
 TEXT_CHARS: Final = 2_000
+PLAN_CHARS: Final = 8_000
+QUESTION_CHARS: Final = 500
+LABEL_CHARS: Final = 100
+DESCRIPTION_CHARS: Final = 200
+MAX_TASKS: Final = 64
+MAX_QUESTIONS: Final = 4
+MAX_OPTIONS: Final = 12
 WORD_CHARS: Final = 4_096
 """Names, ids and paths are cut at this, so that a session's facts stay small."""
 PID_DIGITS: Final = 10
@@ -57,7 +64,10 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     event_id: str
     name: str
     source: str
+    told_at: int = 0
+    """`at`, but not after the event was received: comparable with other clocks."""
     agent_id: str | None = None
+    agent_type: str | None = None
     tool_name: str | None = None
     tool_use_id: str | None = None
     tool_key: str | None = None
@@ -65,7 +75,8 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     asks: Ask | None = None
     kind: str | None = None
     """The word that tells events of one name apart, as `_KIND` says."""
-    background_tasks: int = 0
+    background_tasks: tuple[BackgroundTask, ...] = ()
+    """Those that run."""
     cwd: str | None = None
     model: str | None = None
     permission_mode: str | None = None
@@ -87,12 +98,15 @@ def fact_of(event: NewEvent) -> Fact:
     tool_name = _text(payload, "tool_name")
     tool_input = payload.get("tool_input")
     has_call = tool_name is not None and event.name in _CALL_EVENTS
+    at = _time(event)
     return Fact(
-        at=_time(event),
+        at=at,
+        told_at=min(at, event.received_at),
         event_id=event.id,
         name=event.name,
         source=event.source,
         agent_id=_text(payload, "agent_id") or None,
+        agent_type=_text(payload, "agent_type", LABEL_CHARS) if event.name == "SubagentStart" else None,
         tool_name=tool_name,
         tool_use_id=_text(payload, "tool_use_id"),
         tool_key=_tool_key(tool_name, tool_input) if has_call else None,
@@ -178,8 +192,32 @@ def _asks(name: str, payload: dict[str, object]) -> Ask | None:
         return _elicitation(payload)
     if tool_name is None or not (name == "PermissionRequest" or (name == "PreToolUse" and tool_name in DIALOG_TOOLS)):
         return None
-    tool_input = _canonical(payload.get("tool_input")).decode()
-    return Ask(tool_name=tool_name, tool_input=cut(tool_input, TEXT_CHARS))
+    tool_input = payload.get("tool_input")
+    fields = cast("dict[str, object]", tool_input) if isinstance(tool_input, dict) else {}
+    return Ask(
+        tool_name=tool_name,
+        tool_input=cut(_canonical(tool_input).decode(), TEXT_CHARS),
+        questions=_questions(fields) if tool_name == "AskUserQuestion" else (),
+        plan=_text(fields, "plan", PLAN_CHARS) if tool_name == "ExitPlanMode" else None,
+    )
+
+
+def _questions(tool_input: dict[str, object]) -> tuple[AskedQuestion, ...]:
+    return tuple(
+        AskedQuestion(
+            question=_text(question, "question", QUESTION_CHARS) or "",
+            header=_text(question, "header", LABEL_CHARS) or "",
+            options=tuple(
+                AskedOption(
+                    label=_text(option, "label", LABEL_CHARS) or "",
+                    description=_text(option, "description", QUESTION_CHARS) or "",
+                )
+                for option in _objects(question.get("options"))[:MAX_OPTIONS]
+            ),
+            multi_select=question.get("multiSelect") is True,
+        )
+        for question in _objects(tool_input.get("questions"))[:MAX_QUESTIONS]
+    )
 
 
 def _read_leniently(payload: bytes) -> object:
@@ -210,9 +248,18 @@ def _elicitation(payload: dict[str, object]) -> Ask:
     )
 
 
-def _running_tasks(payload: dict[str, object]) -> int:
+def _running_tasks(payload: dict[str, object]) -> tuple[BackgroundTask, ...]:
     tasks = payload.get("background_tasks")
-    return sum(_text(task, "status") == RUNNING_TASK for task in _objects(tasks))
+    running = [task for task in _objects(tasks) if _text(task, "status") == RUNNING_TASK]
+    return tuple(
+        BackgroundTask(
+            id=_text(task, "id", LABEL_CHARS) or "",
+            type=_text(task, "type", LABEL_CHARS) or "",
+            status=RUNNING_TASK,
+            description=_text(task, "description", DESCRIPTION_CHARS) or "",
+        )
+        for task in running[:MAX_TASKS]
+    )
 
 
 def _objects(values: object) -> list[dict[str, object]]:

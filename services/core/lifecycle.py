@@ -9,10 +9,10 @@ from typing import Final
 
 from msgspec import structs
 
-from services.contract.entities import StatusName, WaitingFor
+from services.contract.entities import BackgroundTask, StatusName, Subagent, WaitingFor
 from services.contract.events import Source
 from services.core.facts import Fact
-from services.core.own_events import DISMISSED
+from services.core.own_events import DISMISSED, PANE_CLOSED
 from services.core.turn import Call, Pending, Phase, Turn, condition, name_of
 
 PARALLEL_MS: Final = 1_000
@@ -34,6 +34,8 @@ def fold(turn: Turn, fact: Fact) -> Turn:
     if changed is after:
         return after
     moved = condition(turn) != condition(changed)
+    if (is_hook and (moved or fact.agent_id is None)) or fact.name == PANE_CLOSED:
+        changed = structs.replace(changed, told_at=max(changed.told_at, fact.told_at))
     if not moved and name_of(changed) is not StatusName.WORKING:
         return changed  # A late fact of a closed turn is not why it is closed, nor a parallel tool why one waits.
     return structs.replace(
@@ -70,10 +72,17 @@ def _facts_only(turn: Turn, fact: Fact) -> Turn:
 def _opened(turn: Turn) -> Turn:
     if turn.phase is Phase.OPEN:
         return turn
-    return structs.replace(turn, phase=Phase.OPEN, calls=(), unseen=False, error=None, background_tasks=0)
+    return structs.replace(turn, phase=Phase.OPEN, calls=(), unseen=False, error=None, background_tasks=())
 
 
-def _closed(turn: Turn, phase: Phase, *, error: str | None = None, unseen: bool = False, tasks: int = 0) -> Turn:
+def _closed(
+    turn: Turn,
+    phase: Phase,
+    *,
+    error: str | None = None,
+    unseen: bool = False,
+    tasks: tuple[BackgroundTask, ...] = (),
+) -> Turn:
     return structs.replace(turn, phase=phase, pending=(), calls=(), unseen=unseen, error=error, background_tasks=tasks)
 
 
@@ -85,13 +94,13 @@ def _session_start(turn: Turn, fact: Fact) -> Turn:
     if turn.phase is Phase.ENDED and is_late and not is_resume:
         return turn
     if turn.phase is Phase.IDLE:
-        return structs.replace(turn, pending=(), agents=(), background_tasks=0) if is_resume else turn
+        return structs.replace(turn, pending=(), agents=(), background_tasks=()) if is_resume else turn
     return structs.replace(_closed(turn, Phase.IDLE), agents=())
 
 
 def _prompt(turn: Turn, _fact: Fact) -> Turn:
     pending = tuple(p for p in turn.pending if p.agent_id is not None)
-    return structs.replace(_opened(turn), pending=pending, calls=(), unseen=False, error=None, background_tasks=0)
+    return structs.replace(_opened(turn), pending=pending, calls=(), unseen=False, error=None, background_tasks=())
 
 
 def _call(turn: Turn, fact: Fact) -> Turn:
@@ -192,12 +201,14 @@ def _working(turn: Turn, _fact: Fact) -> Turn:
 
 
 def _agent_started(turn: Turn, fact: Fact) -> Turn:
-    others = tuple(a for a in turn.agents if a != fact.agent_id)
-    return structs.replace(turn, agents=(*others, fact.agent_id or "")[-HELD:])
+    others = tuple(agent for agent in turn.agents if agent.id != fact.agent_id)
+    started = Subagent(id=fact.agent_id or "", type=fact.agent_type or "", started_at=fact.at)
+    return structs.replace(turn, agents=(*others, started)[-HELD:])
 
 
 def _agent_stopped(turn: Turn, fact: Fact) -> Turn:
-    return _agent_batch_ended(structs.replace(turn, agents=tuple(a for a in turn.agents if a != fact.agent_id)), fact)
+    others = tuple(agent for agent in turn.agents if agent.id != fact.agent_id)
+    return _agent_batch_ended(structs.replace(turn, agents=others), fact)
 
 
 def _agent_call(turn: Turn, fact: Fact) -> Turn:
@@ -311,6 +322,6 @@ _AGENT: Final[dict[str, _Rule]] = {
 
 # What is no hook. A hook of the same name is any other unknown hook.
 _OTHERS: Final[dict[tuple[str, str], _Rule]] = {
-    (Source.TMUX, "PaneClosed"): _pane_closed,
+    (Source.TMUX, PANE_CLOSED): _pane_closed,
     (Source.API, DISMISSED): _dismissed,
 }

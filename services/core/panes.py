@@ -87,7 +87,7 @@ def _in_order(server: TmuxServer | None, windows: tuple[SeenWindow, ...], panes:
 
 
 def _place(pane: SeenPane) -> tuple[object, ...]:
-    return (pane.window_id, pane.index, pane.pid, pane.dead, pane.cwd)
+    return (pane.window_id, pane.index, pane.pid, pane.dead, pane.cwd, pane.agent)
 
 
 def _lasting(window: SeenWindow) -> SeenWindow:

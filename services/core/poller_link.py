@@ -22,6 +22,12 @@ class PollerLink:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self.peer: bytes | None = None
+        self.heard_at = 0
+        """When a poller said something, by core's clock."""
+
+    def heard(self, at: int) -> None:
+        """A poller said something."""
+        self.heard_at = max(self.heard_at, at)
 
     def reported(self, peer: bytes) -> None:
         """Its report of tmux was taken: it is the poller."""

@@ -11,6 +11,7 @@ from services.contract.errors import ErrorCode, Problem, QuestmuxError
 from services.contract.requests import (
     Beat,
     DrainSpool,
+    ExplainPane,
     GetActions,
     GetEvents,
     GetHealth,
@@ -57,7 +58,9 @@ DAY_MS: Final = 24 * 3600 * 1000
 
 POLLER: Final = "poller"
 
-_Read = GetSnapshot | GetUpdates | GetWindows | GetPanes | GetSessions | GetEvents | GetActions | GetHealth
+_Read = (
+    GetSnapshot | GetUpdates | GetWindows | GetPanes | ExplainPane | GetSessions | GetEvents | GetActions | GetHealth
+)
 _Work = Beat | DrainSpool | RunAction | ReportAction | ReportScreens | WatchPanes
 
 logger = logging.getLogger(__name__)
@@ -133,6 +136,7 @@ class Core:
                 wait_readable(self._server, [self._publisher, stop.fileno()], self._pause_s())
                 self._publisher.welcome()
                 self._handle(self._server.receive(now_ms()))
+                self._writes.settle()
                 self._actions.expire()
                 self._screens.tell_poller(time.monotonic())
             self._handle(self._server.receive(now_ms()))
@@ -145,7 +149,7 @@ class Core:
         """How long there is nothing to do, unless somebody asks."""
         now = time.monotonic()
         timers_s = min(timer.due for timer in self._timers) - now
-        return min(timers_s, self._actions.pause_s(), self._screens.pause_s(now))
+        return min(timers_s, self._writes.pause_s(), self._actions.pause_s(), self._screens.pause_s(now))
 
     def _is_stopping(self) -> bool:
         return self._stop is not None and self._stop.is_set
@@ -197,6 +201,7 @@ class Core:
         self._peers.take(beat, now_ms())
         if beat.service == POLLER:
             self._link.beat(one.peer)
+            self._link.heard(now_ms())
         return Taken(epoch=self._stream.epoch)
 
     def _run_action(self, one: Incoming, request: RunAction) -> Listing | None:
@@ -221,6 +226,8 @@ class Core:
                 return answers.windows(state)
             case GetPanes():
                 return answers.panes(state, request)
+            case ExplainPane():
+                return answers.explanation(state, request)
             case GetSessions():
                 return answers.sessions(state, request)
             case GetEvents():

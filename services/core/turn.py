@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.contract.entities import Ask, Evidence, Status, StatusName, WaitingFor
+from services.contract.entities import Ask, BackgroundTask, Evidence, Status, StatusName, Subagent, WaitingFor
 
 
 class Phase(StrEnum):
@@ -46,15 +46,18 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pending: tuple[Pending, ...] = ()
     calls: tuple[Call, ...] = ()
     done: tuple[str, ...] = ()
-    agents: tuple[str, ...] = ()
+    agents: tuple[Subagent, ...] = ()
     since: int = 0
     rule: str = ""
     rule_at: int = 0
     rule_event_id: str = ""
     rule_source: str = "hook"
+    told_at: int = 0
+    """When the last event was sent that bears on the status, and not after it was received: to compare with what
+    other sources say."""
     unseen: bool = False
     error: str | None = None
-    background_tasks: int = 0
+    background_tasks: tuple[BackgroundTask, ...] = ()
     cwd: str | None = None
     model: str | None = None
     permission_mode: str | None = None
@@ -75,7 +78,7 @@ def status_of(turn: Turn) -> Status:
         waiting_for=None if dialog is None else dialog.waiting_for,
         unseen=turn.unseen,
         error=turn.error,
-        background_tasks=turn.background_tasks,
+        background_tasks=len(turn.background_tasks),
         evidence=_evidence(turn, dialog),
     )
 

@@ -9,10 +9,16 @@ from typing import Final, assert_never
 from services.bus import Incoming, Server
 from services.contract.errors import ErrorCode, Problem
 from services.contract.events import NewEvent
-from services.contract.requests import Appended, AppendEvents, Reply, ReportTmux, Taken
+from services.contract.requests import Appended, AppendEvents, Reply, ReportSigns, ReportTmux, Taken
 from services.core.dispatcher import Dispatcher
 from services.core.keeper import Keeper
-from services.core.own_events import new_tmux_event
+from services.core.own_events import (
+    new_reading,
+    new_registry_change,
+    new_registry_end,
+    new_settlement,
+    new_tmux_event,
+)
 from services.core.poller_link import PollerLink
 from services.core.screen_desk import ScreenDesk
 from services.core.store import Store, StoreError
@@ -27,7 +33,7 @@ SPOOL_CHUNK: Final = 500
 
 SEND_ALL: Final = Problem(code=ErrorCode.CONFLICT, message="changes of a report that core does not have: send it all")
 
-Write = AppendEvents | ReportTmux
+Write = AppendEvents | ReportTmux | ReportSigns
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +96,8 @@ class Writes:
                 return Appended(seqs=self._append(request.events))
             case ReportTmux():
                 return self._keep_report(one, request)
+            case ReportSigns():
+                return self._keep_signs(request)
             case _:
                 assert_never(request)
 
@@ -116,6 +124,37 @@ class Writes:
         state.refresh(view, request.revision)
         self._link.reported(one.peer)
         return Taken(epoch=self._stream.epoch)
+
+    def _keep_signs(self, request: ReportSigns) -> Reply:
+        entries, gone, readings = self._keeper.state.news_of(request)
+        events = [
+            *(new_registry_change(new_id(), request.at, entry) for entry in entries),
+            *(new_registry_end(new_id(), request.at, entry) for entry in gone),
+            *(new_reading(new_id(), request.at, reading) for reading in readings),
+        ]
+        now = now_ms()
+        if events:
+            self._keeper.append(events, now)
+        self._link.heard(now)
+        return Taken(epoch=self._stream.epoch)
+
+    def settle(self) -> None:
+        """Look again at sessions whose sources disagree, when these had their time.
+
+        Raises:
+            StoreError: it was not kept.
+        """
+        now = now_ms()
+        due = self._keeper.state.due_for_review(now, self._link.heard_at)
+        if due:
+            with self._store.transaction():
+                self._keeper.append([new_settlement(new_id(), now, session_id) for session_id in due], now)
+            self.publish()
+
+    def pause_s(self) -> float:
+        """How long no look is due."""
+        review_at = self._keeper.state.next_review()
+        return float("inf") if review_at is None else (review_at - now_ms()) / 1000
 
     def publish(self) -> None:
         """Tell what became true, once it is on disk."""

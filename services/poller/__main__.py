@@ -16,10 +16,13 @@ from services.poller.observer import Observer
 from services.poller.presence import Presence
 from services.poller.processes import reader_for_this_machine
 from services.poller.prompting import Prompting
+from services.poller.registry_files import RegistryFiles
 from services.poller.reporter import Reporter
+from services.poller.rule_book import RuleBook
 from services.poller.schedule import Schedule
 from services.poller.service import Poller
 from services.poller.sight import Sight
+from services.poller.sign_desk import SignDesk
 from services.poller.signalling import Signalling
 from services.poller.tmux import Tmux
 from services.poller.windows import Windows
@@ -35,18 +38,28 @@ def run(settings: Settings) -> None:
 async def serve(settings: Settings) -> None:
     """Wire the poller and let it run."""
     stop = life.stop_event(asyncio.get_running_loop())
-    tmux, schedule = Tmux(settings.tmux_socket), Schedule()
-    alarm = Alarm(schedule)
+    tmux, alarm = Tmux(settings.tmux_socket), Alarm(Schedule())
+    loop = asyncio.get_running_loop()
+
+    def registry_changed() -> None:
+        """Called by watchdog's thread."""
+        loop.call_soon_threadsafe(alarm.registry.set)
+
+    files = RegistryFiles(settings.claude_dir / "sessions", now_ms, registry_changed)
     with Bus() as bus:
         client = Client(bus, settings.requests_address, alarm.orders.put_nowait)
+        core = CoreLink(client)
+        signs = SignDesk(files, RuleBook(settings.rules_dir, time.monotonic), core, now_ms)
+        files.start()
         try:
-            await make_poller(settings, tmux, schedule, alarm, CoreLink(client)).run(stop)
+            await make_poller(settings, tmux, alarm, core, signs).run(stop)
         finally:
+            files.stop()
             tmux.stop()  # A call that hangs would keep its thread, and so the process.
             client.close()
 
 
-def make_poller(settings: Settings, tmux: Tmux, schedule: Schedule, alarm: Alarm, core: CoreLink) -> Poller:
+def make_poller(settings: Settings, tmux: Tmux, alarm: Alarm, core: CoreLink, signs: SignDesk) -> Poller:
     """The poller of one tmux server."""
     observer = Observer(
         tmux,
@@ -69,11 +82,12 @@ def make_poller(settings: Settings, tmux: Tmux, schedule: Schedule, alarm: Alarm
     return Poller(
         observer=observer,
         sight=Sight(processes),
-        schedule=schedule,
+        schedule=alarm.schedule,
         gallery=gallery,
         actions=actions,
         core=core,
         reporter=Reporter(core, now_ms),
+        signs=signs,
         alarm=alarm,
         poll_s=settings.poll_ms / 1000,
         wall_s=time.time,

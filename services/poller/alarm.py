@@ -17,8 +17,10 @@ class Alarm:
         """Look at tmux now."""
         self.due = asyncio.Event()
         """See which panes are due."""
+        self.registry = asyncio.Event()
+        """Read the agents' registry now."""
         self.orders: asyncio.Queue[bytes] = asyncio.Queue(MAX_ORDERS)
-        self._schedule = schedule
+        self.schedule = schedule
 
     def tmux_changed(self) -> None:
         """There is another listing."""
@@ -26,5 +28,5 @@ class Alarm:
 
     def pane_printed(self, pane_id: str) -> None:
         """A watched pane has output."""
-        self._schedule.printed(pane_id, asyncio.get_running_loop().time())
+        self.schedule.printed(pane_id, asyncio.get_running_loop().time())
         self.due.set()

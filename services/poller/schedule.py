@@ -21,6 +21,9 @@ CHECK_S: Final = 2.0
 WORKING_S: Final = 1.0
 IDLE_S: Final = 5.0
 """An agent's pane is captured this often while its window has output."""
+UNREGISTERED_WORKING_S: Final = 0.4
+UNREGISTERED_IDLE_S: Final = 1.0
+"""The same of an agent that no registry tells of: only its screen shows an Esc."""
 HOOK_S: Final = (0.03, 0.3)
 """After a hook its pane is captured twice: the screen follows the hook, at once or when the program has drawn it."""
 
@@ -36,6 +39,7 @@ class Care(Enum):
 
 class _Pane(Struct):
     care: Care = Care.NONE
+    is_registered: bool = False
     captured_at: float | None = None
     activity: int = 0
     captured_activity: int = 0
@@ -54,6 +58,7 @@ class Schedule:
         self._watched: frozenset[str] = frozenset()
         self._working: frozenset[str] = frozenset()
         self._agents: frozenset[str] = frozenset()
+        self._registered: frozenset[str] = frozenset()
 
     def see(self, activity: Mapping[str, int], agents: Iterable[str]) -> None:
         """These panes are there now, with the activity of their windows; these run an agent."""
@@ -68,8 +73,17 @@ class Schedule:
         self._watched, self._working = frozenset(watched), frozenset(working)
         self._weigh()
 
+    def register(self, registered: frozenset[str]) -> bool:
+        """These panes hold agents that a registry tells of; whether that is news."""
+        if registered == self._registered:
+            return False
+        self._registered = registered
+        self._weigh()
+        return True
+
     def _weigh(self) -> None:
         for pane_id, pane in self._panes.items():
+            pane.is_registered = pane_id in self._registered
             if pane_id in self._watched:
                 pane.care = Care.WATCHED
             elif pane_id in self._working:
@@ -152,4 +166,12 @@ def _due_at(pane: _Pane) -> float:
         return min(asked, pane.captured_at + (CHECK_S if pane.is_heard else UNHEARD_S))
     if pane.activity == pane.captured_activity and not pane.may_miss_some:
         return asked
-    return min(asked, pane.captured_at + (WORKING_S if pane.care is Care.WORKING else IDLE_S))
+    return min(asked, pane.captured_at + _PAUSES[pane.care, pane.is_registered])
+
+
+_PAUSES: Final = {
+    (Care.WORKING, True): WORKING_S,
+    (Care.WORKING, False): UNREGISTERED_WORKING_S,
+    (Care.IDLE, True): IDLE_S,
+    (Care.IDLE, False): UNREGISTERED_IDLE_S,
+}

@@ -20,6 +20,7 @@ from services.poller.observer import Observer
 from services.poller.reporter import Reporter
 from services.poller.schedule import Schedule
 from services.poller.sight import NOTHING, Sight, View
+from services.poller.sign_desk import SignDesk
 from services.poller.tmux import NoTmuxServerError, TmuxError, TmuxMissingError
 
 BEAT_EVERY_S: Final = 1.0
@@ -36,6 +37,10 @@ further apart."""
 AT_ONCE_S: Final = 0.02
 """Two looks are at least this far apart, also when tmux tells of many changes."""
 CAPTURE_RETRY_S: Final = 0.5
+REGISTRY_EVERY_S: Final = 1.0
+"""The registry is read this often when nothing told of a change: a process that was killed leaves its file."""
+REGISTRY_SETTLE_S: Final = 0.01
+"""One write of a registry file is told some times."""
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +58,7 @@ class Poller:
         actions: Actions,
         core: CoreLink,
         reporter: Reporter,
+        signs: SignDesk,
         alarm: Alarm,
         poll_s: float,
         wall_s: Callable[[], float],
@@ -66,6 +72,7 @@ class Poller:
         self._actions = actions
         self._core = core
         self._reporter = reporter
+        self._signs = signs
         self._alarm = alarm
         self._poll_s = poll_s
         self._wall_s = wall_s
@@ -76,6 +83,7 @@ class Poller:
         self._tmux_trouble: str | None = None
         self._server_pid: int | None = None
         self._view = NOTHING
+        self._shown = NOTHING
         self._attended: TmuxServer | None = None
         self._same_looks = 0
         self._is_listening = False
@@ -90,6 +98,7 @@ class Poller:
             asyncio.create_task(stop.wait()),
             asyncio.create_task(self._poll_on()),
             asyncio.create_task(self._capture_on()),
+            asyncio.create_task(self._read_registry_on()),
             asyncio.create_task(self._obey_on()),
             asyncio.create_task(self._beat_on()),
         ]
@@ -200,6 +209,9 @@ class Poller:
             self._gallery.forget()  # Core has forgotten the screens of the other life, and the ids come again.
             self._schedule.forget_captures()
         self._schedule.see(self._sight.activity, [pane.id for pane in view.panes if pane.agent is not None])
+        if view is not self._shown:
+            self._shown = view
+            self._alarm.registry.set()  # A process may be in another pane, or in one at last.
         self._gallery.keep_only(frozenset(self._sight.activity))
         self._is_listening = False
         self._alarm.due.set()
@@ -263,12 +275,26 @@ class Poller:
             logger.debug("no capture", extra={"problem": str(exc)})
             self._schedule.missed(pane_ids)
             return CAPTURE_RETRY_S
+        self._schedule.happened(await self._signs.read(screens), now)
         news = self._gallery.news(screens)
         if news and not await self._core.tell(ReportScreens(screens=news)):
             self._gallery.forget()
             self._schedule.forget_captures()
             return CAPTURE_RETRY_S
         return 0.0
+
+    # The agents' registry.
+
+    async def _read_registry_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._alarm.registry.clear()
+            changed = await self._signs.look(self._shown)
+            if changed or self._schedule.register(self._signs.registered):
+                self._schedule.happened(changed, loop.time())
+                self._alarm.due.set()
+            await _wait(self._alarm.registry, REGISTRY_EVERY_S)
+            await asyncio.sleep(REGISTRY_SETTLE_S)
 
     # Telling core.
 
@@ -284,6 +310,7 @@ class Poller:
             "control_failures_total": self._observer.control_failures,
             "captures_total": self._gallery.captures,
             "reports_total": self._reporter.reports,
+            "signs_total": self._signs.reports,
         }
         beat = Beat(
             service="poller",
@@ -298,8 +325,10 @@ class Poller:
             self._core_epoch = epoch
             self._reporter.forget()
             self._gallery.forget()
+            self._signs.forget()
             self._schedule.forget_captures()
             self._alarm.change.set()
+            self._alarm.registry.set()
 
 
 async def _wait(event: asyncio.Event, within_s: float) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
+from msgspec import structs
 
 from services.contract.settings import PREFIX, Folders, SettingError, Settings, read_settings
 
@@ -42,7 +43,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             raise SettingError(f"{PREFIX}CONFIG names {path}, which is not there") from None
     except (OSError, ValueError) as exc:
         raise SettingError(f"{path} cannot be read: {exc}") from exc
-    return read_settings(environ, config, folders)
+    return read_settings(environ, config, structs.replace(folders, config=path.parent))
 
 
 def make_folders(settings: Settings) -> None:

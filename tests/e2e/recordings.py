@@ -34,6 +34,13 @@ class Record(Struct, frozen=True):
         )
 
 
+class Drawn(Struct, frozen=True):
+    """What the pane showed from a moment on: 40 rows of at most 110 characters, without colours."""
+
+    t: float
+    text: str
+
+
 def calls(run: str) -> list[Call]:
     """The hook calls of a run."""
     lines = (FOLDER / run / "hooks.jsonl").read_text().splitlines()
@@ -44,6 +51,12 @@ def registry(run: str) -> list[Record]:
     """The registry of a run."""
     lines = (FOLDER / run / "registry.jsonl").read_text().splitlines()
     return [Record(row["t"], row["record"]) for row in map(json.loads, lines)]
+
+
+def screens(run: str) -> list[Drawn]:
+    """The screens of a run."""
+    lines = (FOLDER / run / "screens.jsonl").read_text().splitlines()
+    return [Drawn(row["t"], row["screen"]) for row in map(json.loads, lines)]
 
 
 def truth_between(run: str, session_id: str, start: float, end: float) -> list[str]:

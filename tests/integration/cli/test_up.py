@@ -14,7 +14,7 @@ from tests.waiting import wait_until_async
 
 
 def settings(folder: Path) -> Settings:
-    return Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder, api_port=1, ws_port=1)
+    return Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder, rules_dir=folder, api_port=1, ws_port=1)
 
 
 async def supervise(lines: dict[str, str], folder: Path) -> tuple[asyncio.Task[None], io.StringIO]:

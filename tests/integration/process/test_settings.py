@@ -13,7 +13,9 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a fold
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "a/data", runtime_dir=tmp_path / "b/run", claude_dir=tmp_path)
+    return Settings(
+        data_dir=tmp_path / "a/data", runtime_dir=tmp_path / "b/run", claude_dir=tmp_path, rules_dir=tmp_path
+    )
 
 
 def mode(path: Path) -> int:
@@ -94,6 +96,13 @@ def test_the_named_file_is_read(tmp_path: Path) -> None:
     settings = load_settings({"QUESTMUX_CONFIG": str(config), "QUESTMUX_WS_PORT": "5012"})
 
     assert (settings.api_port, settings.ws_port, settings.allowed_hosts) == (5011, 5012, ("a.example",))
+
+
+def test_the_rules_are_beside_the_file_that_is_read(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.touch()
+
+    assert load_settings({"QUESTMUX_CONFIG": str(config)}).rules_dir == tmp_path / "rules"
 
 
 def test_the_platforms_file_is_read_when_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

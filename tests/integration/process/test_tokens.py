@@ -16,7 +16,7 @@ from services.contract.settings import Settings
 from services.process.tokens import load_tokens
 
 folder = Path(sys.argv[1])
-settings = Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder)
+settings = Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder, rules_dir=folder)
 print("ready", flush=True)
 sys.stdin.read()
 tokens = load_tokens(settings)
@@ -26,7 +26,7 @@ print(tokens.full, tokens.hook)
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, runtime_dir=tmp_path, claude_dir=tmp_path)
+    return Settings(data_dir=tmp_path, runtime_dir=tmp_path, claude_dir=tmp_path, rules_dir=tmp_path)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def settings() -> Iterator[Settings]:
     """Folders with a short name: a Unix socket's path holds 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="qm") as name:
         folder = Path(name)
-        yield Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder, ws_port=0)
+        yield Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder, rules_dir=folder, ws_port=0)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from services.contract.settings import Settings
 
 def settings(folder: Path, **changes: object) -> Settings:
     given: dict[str, object] = {"api_port": 1, "ws_port": 2, **changes}
-    return Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder, **given)  # type: ignore[arg-type] # by name
+    return Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder, rules_dir=folder, **given)  # type: ignore[arg-type] # by name
 
 
 def test_says_where_it_is_how_to_get_in_and_how_to_stop(tmp_path: Path) -> None:

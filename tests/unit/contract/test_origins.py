@@ -13,6 +13,7 @@ def make_settings(
         data_dir=Path("/d"),
         runtime_dir=Path("/r"),
         claude_dir=Path("/c"),
+        rules_dir=Path("/c"),
         ws_host=ws_host,
         ws_port=ws_port,
         allowed_hosts=hosts,

@@ -8,13 +8,21 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from services.contract.entities import Status, TmuxServer
+from services.contract.entities import Confidence, Reading, RegistryEntry, Status, StatusName, TmuxServer
 from services.contract.events import NewEvent, Source
-from services.contract.requests import ReportTmux, SeenPane, SeenWindow
+from services.contract.requests import ReportSigns, ReportTmux, SeenPane, SeenWindow
 from services.contract.updates import Message
 from services.core.facts import Fact, fact_of
 from services.core.lifecycle import fold
-from services.core.own_events import DISMISSED, new_dismissal, new_tmux_event
+from services.core.own_events import (
+    DISMISSED,
+    new_dismissal,
+    new_reading,
+    new_registry_change,
+    new_registry_end,
+    new_settlement,
+    new_tmux_event,
+)
 from services.core.state import State
 from services.core.turn import Turn, status_of
 
@@ -146,6 +154,22 @@ def changes(before: ReportTmux, now: ReportTmux) -> ReportTmux:
     )
 
 
+# What other sources say.
+
+
+def entry(
+    status: str | None = "busy", at: int = 0, *, pid: int = 50, session: str = "s1", **fields: Any
+) -> RegistryEntry:
+    """What the registry has of a process."""
+    return RegistryEntry(pid=pid, session_id=session, status=status, status_at=at, **fields)
+
+
+def reading(says: StatusName = StatusName.WORKING, at: int = 0, *, pane: str = "%1", **fields: Any) -> Reading:
+    """What a screen means, by a strong rule unless said otherwise."""
+    plain: dict[str, Any] = {"rule": f"claude/{says}", "confidence": Confidence.STRONG}
+    return Reading(pane_id=pane, captured_at=at, says=says, **(plain | fields))
+
+
 # The state.
 
 
@@ -161,11 +185,12 @@ class Log:
         """Keep and apply events."""
         for event in events:
             self.events.append(event)
-            award = self.state.apply(len(self.events), event, self._is_first)
+            award = self.state.apply(len(self.events), event, self.is_first)
             if award is not None:
                 self.awards.setdefault(award.key, award.seq)
 
-    def _is_first(self, key: str, seq: int) -> bool:
+    def is_first(self, key: str, seq: int) -> bool:
+        """Whether nobody had this award before."""
         return self.awards.get(key, seq) == seq
 
     def see(self, seen: ReportTmux) -> None:
@@ -177,11 +202,39 @@ class Log:
             self.add(new_tmux_event(f"t{next(_numbers)}", seen.at, payload))
         self.state.refresh(view, seen.revision)
 
+    def tell(self, *signs: RegistryEntry | Reading, at: int, gone: Sequence[int] = (), is_whole: bool = False) -> None:
+        """Take what the registry and the screens say, as core does."""
+        request = ReportSigns(
+            at=at,
+            registry=tuple(one for one in signs if isinstance(one, RegistryEntry)),
+            gone=tuple(gone),
+            is_whole=is_whole,
+            readings=tuple(one for one in signs if isinstance(one, Reading)),
+        )
+        entries, ended, readings = self.state.news_of(request)
+        self.add(
+            *(new_registry_change(f"r{next(_numbers)}", at, one) for one in entries),
+            *(new_registry_end(f"r{next(_numbers)}", at, one) for one in ended),
+            *(new_reading(f"r{next(_numbers)}", at, one) for one in readings),
+        )
+
+    def settle(self, at: int, heard_at: int | None = None) -> int:
+        """Look again at what is due, as core does; how many."""
+        due = self.state.due_for_review(at, at if heard_at is None else heard_at)
+        self.add(*(new_settlement(f"c{next(_numbers)}", at, session_id) for session_id in due))
+        return len(due)
+
+    def status(self, session_id: str = "s1") -> Status:
+        """The status of a session."""
+        session = self.state.session(session_id)
+        assert session is not None
+        return session.status
+
     def replayed(self) -> State:
         """A fresh state after all events of the log."""
         state = State()
         for seq, event in enumerate(self.events, 1):
-            state.apply(seq, event, self._is_first)
+            state.apply(seq, event, self.is_first)
         state.forget_updates()
         return state
 

@@ -3,8 +3,13 @@ from typing import Any
 
 import pytest
 
+from services.contract.entities import AskedOption, AskedQuestion
 from services.contract.events import NewEvent
 from services.core.facts import (
+    DESCRIPTION_CHARS,
+    MAX_QUESTIONS,
+    MAX_TASKS,
+    PLAN_CHARS,
     PROMPT_CHARS,
     TEXT_CHARS,
     WORD_CHARS,
@@ -51,7 +56,7 @@ def test_a_payload_that_is_no_object_says_nothing(payload: bytes) -> None:
 def test_fields_of_another_type_say_nothing() -> None:
     odd = fact("Stop", cwd=1, model=[], agent_id={}, tool_use_id=3, background_tasks="two", last_assistant_message=None)
 
-    assert (odd.cwd, odd.model, odd.agent_id, odd.tool_use_id, odd.background_tasks) == (None, None, None, None, 0)
+    assert (odd.cwd, odd.model, odd.agent_id, odd.tool_use_id, odd.background_tasks) == (None, None, None, None, ())
 
 
 def test_half_a_surrogate_pair_costs_no_field() -> None:
@@ -79,10 +84,39 @@ def test_an_empty_agent_id_is_the_main_thread() -> None:
     assert fact("SubagentStop", agent_id="").agent_id is None
 
 
-def test_only_running_background_tasks_count() -> None:
-    tasks = [{"status": "running"}, {"status": "completed"}, {"status": "running"}, "x", None]
+def test_only_background_tasks_that_run_are_taken() -> None:
+    shell = {"id": "b1", "type": "shell", "status": "running", "description": "d" * 999, "command": "make"}
+    tasks = [shell, {"status": "completed"}, {"status": "running", "id": 3}, "x", None]
 
-    assert fact("Stop", background_tasks=tasks).background_tasks == 2
+    first, second = fact("Stop", background_tasks=tasks).background_tasks
+
+    assert (first.id, first.type, first.status, len(first.description)) == ("b1", "shell", "running", DESCRIPTION_CHARS)
+    assert (second.id, second.type, second.description) == ("", "", "")
+    assert len(fact("Stop", background_tasks=[{"status": "running"}] * 99).background_tasks) == MAX_TASKS
+
+
+def test_a_questions_options_and_a_plan_are_taken_apart() -> None:
+    option = {"label": "Red", "description": "like a rose"}
+    question = {"question": "Which colour?", "header": "Colour", "options": [option, "x"], "multiSelect": True}
+    asks = fact("PreToolUse", tool_name="AskUserQuestion", tool_input={"questions": [question, None] * 9}).asks
+    assert asks is not None
+    assert len(asks.questions) == MAX_QUESTIONS
+    assert asks.questions[0] == AskedQuestion(
+        question="Which colour?",
+        header="Colour",
+        options=(AskedOption(label="Red", description="like a rose"),),
+        multi_select=True,
+    )
+    odd = fact("PermissionRequest", tool_name="AskUserQuestion", tool_input={"questions": {"question": 3}}).asks
+    assert odd is not None
+    assert odd.questions == ()
+
+    plan = fact("PreToolUse", tool_name="ExitPlanMode", tool_input={"plan": "p" * 9_999}).asks
+    assert plan is not None
+    assert len(plan.plan or "") == PLAN_CHARS
+    other = fact("PermissionRequest", tool_name="Bash", tool_input={"plan": "p", "questions": [question]}).asks
+    assert other is not None
+    assert (other.plan, other.questions) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -111,7 +145,7 @@ def test_long_texts_are_cut() -> None:
     assert len(fact("Stop", cwd="c" * 9_999).cwd or "") == WORD_CHARS
     asks = asking(1, tool_input={"command": "c" * 9_999}).asks
     assert asks is not None
-    assert len(asks.tool_input) == TEXT_CHARS
+    assert len(asks.tool_input or "") == TEXT_CHARS
 
 
 def test_what_a_call_asks_is_kept_only_where_it_can_be_shown() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from services.contract.entities import StatusName, WaitingFor
+from services.contract.entities import StatusName, Subagent, WaitingFor
 from services.contract.events import HOOK_NAMES
 from services.core import lifecycle
 from services.core.facts import Fact, fact_of
@@ -255,11 +255,11 @@ def test_a_question_is_answered_by_the_end_of_its_call() -> None:
 
 
 def test_a_stop_with_running_tasks_is_idle_with_a_badge() -> None:
-    turn = folded([prompt(1), in_agent(fact("SubagentStart", 2)), stop(3, 2)])
+    turn = folded([prompt(1), in_agent(fact("SubagentStart", 2, agent_type="Explore")), stop(3, 2)])
 
     status = status_of(turn)
     assert (status.name, status.background_tasks, status.unseen) == (IDLE, 2, True)
-    assert turn.agents == ("a1",)
+    assert turn.agents == (Subagent(id="a1", type="Explore", started_at=2),)
     assert status_of(fold(turn, prompt(4))).background_tasks == 0
     assert fold(turn, stop(4)).agents == ()
 
@@ -354,7 +354,7 @@ def test_a_second_dialog_comes_to_the_front_when_the_first_is_answered() -> None
 
     asks = asked(turn)
     assert asks is not None
-    assert "run c2" in asks.tool_input
+    assert "run c2" in (asks.tool_input or "")
     assert status_of(turn).since == LATER
 
 

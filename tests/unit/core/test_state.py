@@ -22,16 +22,10 @@ from services.contract.updates import (
     XpGain,
 )
 from services.core.own_events import new_tmux_event
-from services.core.state import (
-    ENDED_KEPT_MS,
-    EVENT_PAYLOAD_BYTES,
-    SILENT_KEPT_MS,
-    SWEEP_EVERY,
-    Dump,
-    State,
-    kept_event,
-)
+from services.core.sessions import ENDED_KEPT_MS, SILENT_KEPT_MS
+from services.core.state import EVENT_PAYLOAD_BYTES, SWEEP_EVERY, Dump, State
 from services.core.timeline import WINDOW
+from services.core.views import kept_event
 from tests.unit.core.making import (
     OTHER_SERVER,
     RUNS,
@@ -467,10 +461,10 @@ def swept(*events: NewEvent, now: int) -> tuple[State, list[Message]]:
 
 
 def test_an_ended_session_leaves_after_its_time() -> None:
-    ended = hook("SessionEnd", 1_000)
+    ended = (hook("Stop", 1_000), hook("SessionEnd", 1_000))
 
-    early, _ = swept(ended, now=1_000 + ENDED_KEPT_MS - 1)
-    late, messages = swept(ended, now=1_000 + ENDED_KEPT_MS)
+    early, _ = swept(*ended, now=1_000 + ENDED_KEPT_MS - 1)
+    late, messages = swept(*ended, now=1_000 + ENDED_KEPT_MS)
 
     assert early.session("s1") is not None
     assert late.session("s1") is None
@@ -531,9 +525,9 @@ def test_a_report_that_is_not_taken_leaves_nothing_behind() -> None:
     assert log.take() == []
 
 
-def test_the_agent_and_the_activity_are_shown_and_not_logged() -> None:
+def test_the_activity_is_shown_and_not_logged() -> None:
     log = Log()
-    log.see(report(pane("%1")))
+    log.see(report(pane("%1", agent=Agent(name="claude", pid=7))))
     log.take()
 
     log.see(report(pane("%1", agent=Agent(name="claude", pid=7), activity_at=20_000)))
@@ -639,7 +633,7 @@ def test_a_checkpoint_and_the_later_events_give_the_state_again(run: str, at: in
 
     log.add(*events[at:])
     for seq, event in enumerate(log.events[at + 1 :], at + 2):
-        restored.apply(seq, event, log._is_first)
+        restored.apply(seq, event, log.is_first)
 
     assert restored.dump() == log.state.dump()
     assert restored.panes() == log.state.panes()

@@ -46,7 +46,7 @@ def test_what_is_asked_is_the_first_dialogs() -> None:
     asks = asked(turn)
 
     assert asks is not None
-    assert "run c1" in asks.tool_input
+    assert "run c1" in (asks.tool_input or "")
     assert asked(folded([fact("UserPromptSubmit", 1)])) is None
 
 

@@ -6,6 +6,8 @@ from services.poller.schedule import (
     IDLE_S,
     SETTLE_S,
     UNHEARD_S,
+    UNREGISTERED_IDLE_S,
+    UNREGISTERED_WORKING_S,
     WATCHED_S,
     WORKING_S,
     Schedule,
@@ -17,9 +19,16 @@ QUIET = int(WALL) - 60
 BUSY = int(WALL) + 1
 
 
-def schedule(*, activity: int = QUIET, agents: tuple[str, ...] = (), watched: tuple[str, ...] = ()) -> Schedule:
+def schedule(
+    *,
+    activity: int = QUIET,
+    agents: tuple[str, ...] = (),
+    watched: tuple[str, ...] = (),
+    registered: tuple[str, ...] = ("%1",),
+) -> Schedule:
     """Of one pane, `%1`, that has just been captured if it ever is."""
     made = Schedule()
+    made.register(frozenset(registered))
     made.see({"%1": activity}, agents)
     made.attend(watched, ())
     made.captured(made.due(NOW), NOW, WALL)
@@ -56,6 +65,17 @@ def test_a_working_ones_is_captured_more_often() -> None:
 
     assert made.due(NOW + WORKING_S - 0.01) == []
     assert made.due(NOW + WORKING_S) == ["%1"]
+
+
+def test_an_agent_that_no_registry_tells_of_is_looked_at_more_often() -> None:
+    made = schedule(agents=("%1",), activity=BUSY, registered=())
+
+    assert made.next_due() == NOW + UNREGISTERED_IDLE_S
+    made.attend((), ("%1",))
+    assert made.next_due() == NOW + UNREGISTERED_WORKING_S
+    assert made.register(frozenset({"%1"}))
+    assert made.next_due() == NOW + WORKING_S
+    assert not made.register(frozenset({"%1"})), "that is no news"
 
 
 def test_output_in_the_second_of_the_last_capture_may_have_come_after_it() -> None:

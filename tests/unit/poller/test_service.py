@@ -18,8 +18,10 @@ from services.poller.reporter import Reporter
 from services.poller.schedule import Schedule
 from services.poller.service import MISSING_RETRY_S, QUIET_CONTROL_S, QUIET_LOOKS, QUIET_S, Poller
 from services.poller.sight import Sight
+from services.poller.sign_desk import SignDesk
 from services.poller.tmux import NoTmuxServerError, TmuxHungError, TmuxMissingError
 from tests.unit.poller.fake_core import FakeCore
+from tests.unit.poller.fake_signs import FirstLine, Folder
 from tests.waiting import wait_until_async
 
 LISTING = b"7 1 3.3a /s |\n$0 @1 %1 0 0 1 1 0 100 8 2 5 s w l t c /d |\n"
@@ -87,6 +89,8 @@ class Parts:
         schedule = Schedule()
         self.alarm = Alarm(schedule)
         link = CoreLink(self.core)
+        self.folder = Folder()
+        self.signs = SignDesk(self.folder, FirstLine(), link, lambda: 123)
         self.poller = Poller(
             observer=self.tmux,
             sight=Sight(NoProcesses()),
@@ -95,6 +99,7 @@ class Parts:
             actions=cast("Actions", self.actions),
             core=link,
             reporter=Reporter(link, lambda: 123),
+            signs=self.signs,
             alarm=self.alarm,
             poll_s=0.01,
             wall_s=lambda: 1_000.0,

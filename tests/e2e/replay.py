@@ -1,0 +1,131 @@
+"""Plays recordings of a real Claude Code in their own time: hooks, registry files and screens, in panes of tmux."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any, TextIO
+
+from msgspec import Struct
+
+from tests.e2e.recordings import calls, registry, screens
+from tests.e2e.stack import Stack
+from tests.waiting import wait_until
+
+PLAYER = Path(__file__).with_name("player.py")
+SOURCES = ("hooks", "registry", "screen", "processes")
+
+
+class Step(Struct, frozen=True, order=True):
+    """Something that happens in a run at a time, in seconds from its start."""
+
+    t: float
+    number: int
+    run: str
+    kind: str
+    value: Any
+
+
+class Actor:
+    """One run in one pane. Its program is called `claude`, unless the process tree is to tell nothing."""
+
+    def __init__(self, stack: Stack, folder: Path, run: str, without: str | None) -> None:
+        self._stack = stack
+        self._registry = folder / "claude" / "sessions"
+        self._without = without
+        self._name = run
+        program = folder / "bin" / ("program" if without == "processes" else "claude")
+        self._fifo = folder / f"{run}.fifo"
+        os.mkfifo(self._fifo)
+        words = f"{program} {PLAYER} {self._fifo}; exec cat"
+        self.pane_id = stack.tmux("new-window", "-d", "-P", "-F", "#{pane_id}", "-t", "lab:", words).strip()
+        self._screen: TextIO = self._fifo.open("w", encoding="utf-8")  # Waits for the player.
+        wait_until(self._is_ready, deadline_s=20, what=f"the player of {run}")
+        self._pid = int(stack.tmux("display-message", "-p", "-t", self.pane_id, "#{pane_pid}"))
+        children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
+        self._pid = int(children[0]) if children else self._pid
+        self._start_ticks = Path(f"/proc/{self._pid}/stat").read_text().rpartition(") ")[2].split()[19]
+
+    def _is_ready(self) -> bool:
+        return "ready" in self._stack.tmux("capture-pane", "-p", "-t", self.pane_id)
+
+    def play(self, step: Step, origin_s: float) -> None:
+        """Do one step of the run. `origin_s` is when it began, by the wall's clock."""
+        match step.kind:
+            case "hook" if self._without != "hooks":
+                headers = {"X-Tmux-Pane": self.pane_id, "X-Sent-At": str(round(time.time() * 1000))}
+                assert self._stack.post_event(self._mine(step.value), headers).status == 200
+            case "registry" if self._without != "registry":
+                self._register(step.value, origin_s)
+            case "screen" if self._without != "screen":
+                self._screen.write(json.dumps(step.value) + "\n")
+                self._screen.flush()
+            case "end":
+                self._screen.close()
+            case _:
+                pass
+
+    def _mine(self, body: dict[str, Any]) -> dict[str, Any]:
+        return body | {"session_id": self.session_id(body["session_id"])}
+
+    def session_id(self, recorded: str) -> str:
+        """Each way of playing has its own sessions."""
+        return f"{self._without or 'nothing'}-{recorded}"
+
+    def _register(self, record: dict[str, Any] | None, origin_s: float) -> None:
+        path = self._registry / f"{self._pid}.json"
+        if record is None:
+            path.unlink(missing_ok=True)
+            return
+        shift = round(origin_s * 1000) - record["startedAt"]
+        mine = record | {
+            "pid": self._pid,
+            "procStart": self._start_ticks,
+            "pidDomain": None,
+            "sessionId": self.session_id(record["sessionId"]),
+            "startedAt": record["startedAt"] + shift,
+        }
+        if "statusUpdatedAt" in record:
+            mine["statusUpdatedAt"] = min(record["statusUpdatedAt"] + shift + 400, round(time.time() * 1000))
+        path.write_text(json.dumps(mine))
+
+
+def steps(runs: Sequence[str]) -> list[Step]:
+    """All that happens in these runs, in the order of time."""
+    found: list[Step] = []
+    for run in runs:
+        rows: list[tuple[float, str, Any]] = [
+            *((call.t, "hook", call.body) for call in calls(run)),
+            *((record.t, "registry", record.record) for record in registry(run)),
+            *((screen.t, "screen", screen.text) for screen in screens(run)),
+        ]
+        rows.append((max(t for t, _, _ in rows) + 0.01, "end", None))
+        found += [Step(t, len(found) + i, run, kind, value) for i, (t, kind, value) in enumerate(rows)]
+    return sorted(found)
+
+
+def play(actors: dict[str, Actor]) -> float:
+    """Play all runs side by side; answers when they began, by the wall's clock."""
+    origin_s, pause = time.time(), Event()
+    for step in steps(list(actors)):
+        pause.wait(max(0.0, origin_s + step.t - time.time()))
+        actors[step.run].play(step, origin_s)
+    return origin_s
+
+
+def stage(stack: Stack, folder: Path) -> None:
+    """Folders, programs and a tmux session to play in."""
+    (folder / "claude" / "sessions").mkdir(parents=True)
+    (folder / "bin").mkdir()
+    for name in ("claude", "program"):
+        (folder / "bin" / name).symlink_to(Path(sys.executable).resolve())
+    stack.tmux("new-session", "-d", "-s", "lab", "-x", "110", "-y", "40", "cat")
+
+
+def moments(begin: float, end: float, step: float) -> Iterator[float]:
+    """Times from one to another."""
+    count = int((end - begin) / step)
+    yield from (begin + number * step for number in range(count))

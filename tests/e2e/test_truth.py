@@ -1,0 +1,108 @@
+"""At every moment of every recording the status is the truth, with all sources and with each one taken away."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from tests.e2e.recordings import RUNS, registry
+from tests.e2e.replay import SOURCES, Actor, moments, play, stage
+from tests.e2e.stack import Stack
+from tests.e2e.watcher import Watcher
+
+WITHIN_S = 1.0
+"""How soon a status must follow the truth."""
+AHEAD_S = 0.3
+"""How far hooks and screens may be ahead of the recorded registry, which was read every 0.1 s."""
+EVERY_S = 0.05
+ALL = "nothing"
+TABLE: dict[str, dict[str, float]] = {}
+
+
+class TimedWatcher(Watcher):
+    """Keeps when each message came, by the wall's clock."""
+
+    def __init__(self, port: int, token: str) -> None:
+        super().__init__(port, token)
+        self.statuses: list[tuple[float, str, str]] = []
+        """When, of which pane, and what; `none` without a status."""
+
+    def _apply(self, kind: str, data: Any) -> None:
+        super()._apply(kind, data)
+        if kind == "pane_update":
+            status = data["pane"]["status"]
+            self.statuses.append((time.time(), data["pane"]["id"], "none" if status is None else status["name"]))
+
+
+class Lie(Struct, frozen=True):
+    """A moment at which the status was not so."""
+
+    run: str
+    t: float
+    said: str
+    truths: set[str]
+
+
+def truths(run: str, start: float, end: float) -> set[str]:
+    """What was true of the pane at some moment of this time."""
+    names = {
+        None: {"none", "ended", "unknown"},  # The process is not there.
+        "": {"none", "ended", "unknown", "idle"},  # It starts.
+        "busy": {"working"},
+        "idle": {"idle"},
+        "waiting": {"waiting"},
+        "shell": {"working", "idle"},
+    }
+    found: set[str] = set()
+    records = registry(run)
+    for number, row in enumerate(records):
+        until = records[number + 1].t if number + 1 < len(records) else float("inf")
+        if row.t <= end and until >= start:
+            found |= names[None if row.record is None else row.record.get("status", "")]
+    return found
+
+
+def said_at(statuses: list[tuple[float, str, str]], pane_id: str, t: float) -> str:
+    """What a client had been told of a pane by a time."""
+    before = [name for at, pane, name in statuses if pane == pane_id and at <= t]
+    return before[-1] if before else "none"
+
+
+def judge(watcher: TimedWatcher, pane_id: str, run: str, origin_s: float) -> tuple[float, list[Lie]]:
+    """The share of moments with a true status, and the others."""
+    end = registry(run)[-1].t + 2 * WITHIN_S
+    times = list(moments(0.0, end, EVERY_S))
+    lies = [
+        Lie(run, round(t, 2), said, true)
+        for t in times
+        if (said := said_at(watcher.statuses, pane_id, origin_s + t))
+        not in (true := truths(run, t - WITHIN_S, t + AHEAD_S))
+    ]
+    return 1 - len(lies) / len(times), lies
+
+
+@pytest.mark.parametrize("without", [None, *SOURCES], ids=str)
+def test_the_status_is_true(without: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = Stack(tmp_path / "data", QUESTMUX_CLAUDE_DIR=str(tmp_path / "claude"))
+    try:
+        stage(stack, tmp_path)
+        actors = {run: Actor(stack, tmp_path, run, without) for run in RUNS}
+        stack.start_all()
+        stack.wait_ready()
+        with TimedWatcher(stack.ws_port, stack.token) as watcher:
+            watcher.wait(lambda: {actor.pane_id for actor in actors.values()} <= watcher.panes.keys(), "all panes")
+            origin_s = play(actors)
+            time_left = origin_s + max(registry(run)[-1].t for run in RUNS) + 2 * WITHIN_S - time.time()
+            watcher.wait(lambda: time.time() >= origin_s + time_left, "the last moments")
+        judged = {run: judge(watcher, actor.pane_id, run, origin_s) for run, actor in actors.items()}
+    finally:
+        stack.close(shows_logs=False)
+
+    lies = [lie for _, found in judged.values() for lie in found]
+    with capsys.disabled():
+        print()
+        for run, (share, found) in judged.items():
+            print(f"without {without or ALL:10} {run:18} {share:7.2%} {found[:1]}")
+    assert lies == []

@@ -1,15 +1,16 @@
-# run, test, check and bench each do their own set-up from a fresh clone.
+# run, test, check, bench and test-claude each do their own set-up from a fresh clone.
 # Needs: Python >= 3.11 with venv, tmux, make.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check bench format lock clean
+.PHONY: help run test test-claude lint check bench format lock clean
 
 help:
 	@echo "make run    start Questmux and print where it is (Ctrl-C stops it)"
 	@echo "make test   run every test"
 	@echo "make check  format, lint, types, import rules, tests with coverage"
+	@echo "make test-claude  play the newest real Claude Code against this checkout (needs npm, Linux)"
 	@echo "make bench  print the measured figures beside their goals"
 
 .venv/run.stamp: requirements.lock pyproject.toml
@@ -31,6 +32,10 @@ run: .venv/run.stamp
 test: .venv/dev.stamp
 	@command -v tmux >/dev/null || { echo "the tests need tmux (Debian, Ubuntu: apt install tmux; macOS: brew install tmux)"; exit 1; }
 	$(BIN)/python -m pytest
+
+# Installs Claude Code from npm, then runs without any network. No part of CI: it follows a program that changes weekly.
+test-claude: .venv/dev.stamp
+	@$(BIN)/python -m tests.claude
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ import uvloop
 from bench.floor import commit_us, round_trip_us
 from bench.load import Load, run_load
 from bench.tmux import Row, tmux_rows
+from bench.truth import truth_rows
 from bench.watch import open_clients
 from tests.e2e.stack import Stack
 
@@ -46,6 +47,7 @@ def main() -> None:
         finally:
             stack.close(shows_logs=False)
         rows += tmux_rows(Path(folder))
+        rows += truth_rows(Path(folder))
     width = max(len(row.what) for row in rows)
     for row in rows:
         print(f"{row.what:<{width}}  {row.measured:<72}{row.goal}")

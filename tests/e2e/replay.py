@@ -13,10 +13,26 @@ from msgspec import Struct
 
 from tests.e2e.recordings import calls, registry, screens
 from tests.e2e.stack import Stack
+from tests.e2e.watcher import Watcher
 from tests.waiting import wait_until
 
 PLAYER = Path(__file__).with_name("player.py")
 SOURCES = ("hooks", "registry", "screen", "processes")
+
+
+class TimedWatcher(Watcher):
+    """Keeps when each message came, by the wall's clock."""
+
+    def __init__(self, port: int, token: str) -> None:
+        super().__init__(port, token)
+        self.statuses: list[tuple[float, str, str]] = []
+        """When, of which pane, and what; `none` without a status."""
+
+    def _apply(self, kind: str, data: Any) -> None:
+        super()._apply(kind, data)
+        if kind == "pane_update":
+            status = data["pane"]["status"]
+            self.statuses.append((time.time(), data["pane"]["id"], "none" if status is None else status["name"]))
 
 
 class Step(Struct, frozen=True, order=True):
@@ -34,7 +50,6 @@ class Actor:
 
     def __init__(self, stack: Stack, folder: Path, run: str, without: str | None) -> None:
         self._stack = stack
-        self._registry = folder / "claude" / "sessions"
         self._without = without
         self._name = run
         program = folder / "bin" / ("program" if without == "processes" else "claude")
@@ -47,6 +62,7 @@ class Actor:
         self._pid = int(stack.tmux("display-message", "-p", "-t", self.pane_id, "#{pane_pid}"))
         children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
         self._pid = int(children[0]) if children else self._pid
+        self._file = folder / "claude" / "sessions" / f"{self._pid}.json"
         self._start_ticks = Path(f"/proc/{self._pid}/stat").read_text().rpartition(") ")[2].split()[19]
 
     def _is_ready(self) -> bool:
@@ -59,14 +75,22 @@ class Actor:
                 headers = {"X-Tmux-Pane": self.pane_id, "X-Sent-At": str(round(time.time() * 1000))}
                 assert self._stack.post_event(self._mine(step.value), headers).status == 200
             case "registry" if self._without != "registry":
-                self._register(step.value, origin_s)
+                self.register(step.value, origin_s)
             case "screen" if self._without != "screen":
-                self._screen.write(json.dumps(step.value) + "\n")
-                self._screen.flush()
+                self.draw(step.value)
             case "end":
-                self._screen.close()
+                self.end()
             case _:
                 pass
+
+    def draw(self, text: str) -> None:
+        """Show a screen in the pane."""
+        self._screen.write(json.dumps(text) + "\n")
+        self._screen.flush()
+
+    def end(self) -> None:
+        """The program leaves the pane."""
+        self._screen.close()
 
     def _mine(self, body: dict[str, Any]) -> dict[str, Any]:
         return body | {"session_id": self.session_id(body["session_id"])}
@@ -75,22 +99,24 @@ class Actor:
         """Each way of playing has its own sessions."""
         return f"{self._without or 'nothing'}-{recorded}"
 
-    def _register(self, record: dict[str, Any] | None, origin_s: float) -> None:
-        path = self._registry / f"{self._pid}.json"
+    def register(self, record: dict[str, Any] | None, origin_s: float) -> None:
+        """Write the program's registry file, or delete it; times are moved to when the run began."""
         if record is None:
-            path.unlink(missing_ok=True)
+            self._file.unlink(missing_ok=True)
             return
         shift = round(origin_s * 1000) - record["startedAt"]
         mine = record | {
-            "pid": self._pid,
-            "procStart": self._start_ticks,
-            "pidDomain": None,
             "sessionId": self.session_id(record["sessionId"]),
             "startedAt": record["startedAt"] + shift,
         }
         if "statusUpdatedAt" in record:
             mine["statusUpdatedAt"] = min(record["statusUpdatedAt"] + shift + 400, round(time.time() * 1000))
-        path.write_text(json.dumps(mine))
+        self.write(mine)
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Write a registry file of this pane's program."""
+        own = {"pid": self._pid, "procStart": self._start_ticks, "pidDomain": None}
+        self._file.write_text(json.dumps(record | own))
 
 
 def steps(runs: Sequence[str]) -> list[Step]:

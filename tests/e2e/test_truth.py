@@ -2,15 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec import Struct
 
 from tests.e2e.recordings import RUNS, registry
-from tests.e2e.replay import SOURCES, Actor, moments, play, stage
+from tests.e2e.replay import SOURCES, Actor, TimedWatcher, moments, play, stage
 from tests.e2e.stack import Stack
-from tests.e2e.watcher import Watcher
 
 WITHIN_S = 1.0
 """How soon a status must follow the truth."""
@@ -19,21 +17,6 @@ AHEAD_S = 0.3
 EVERY_S = 0.05
 ALL = "nothing"
 TABLE: dict[str, dict[str, float]] = {}
-
-
-class TimedWatcher(Watcher):
-    """Keeps when each message came, by the wall's clock."""
-
-    def __init__(self, port: int, token: str) -> None:
-        super().__init__(port, token)
-        self.statuses: list[tuple[float, str, str]] = []
-        """When, of which pane, and what; `none` without a status."""
-
-    def _apply(self, kind: str, data: Any) -> None:
-        super()._apply(kind, data)
-        if kind == "pane_update":
-            status = data["pane"]["status"]
-            self.statuses.append((time.time(), data["pane"]["id"], "none" if status is None else status["name"]))
 
 
 class Lie(Struct, frozen=True):

@@ -81,6 +81,16 @@ def test_a_recorded_screen_means_what_the_registry_says(run: str) -> None:
         assert said in near or (said == "idle" and near & {"shell", None}), f"{row['t']}: {said}, {near}"
 
 
+def test_an_esc_is_read_from_its_own_row() -> None:
+    rows = (FIXTURES / "claude" / "interrupt" / "screens.jsonl").read_text(encoding="utf-8").splitlines()
+    screens = [row["screen"] for row in map(json.loads, rows) if "Interrupted" in row["screen"]]
+    assert screens
+    for screen in screens:
+        reading = read(screen.split("\n"))
+        assert reading is not None
+        assert (reading.rule, reading.confidence) == ("claude/interrupted", Confidence.STRONG)
+
+
 def test_a_dialog_is_told_with_what_it_asks() -> None:
     reading = read(shown(FIXTURES / "screens" / "claude-2.1.332" / "permission-write.txt"))
 

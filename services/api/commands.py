@@ -47,6 +47,7 @@ COMMANDS: Final = (
     Command("/api/panes/{pane_id}/prompt", actions.Prompt, actions.PromptedData),
     Command("/api/panes/{pane_id}/signal", actions.Signal, actions.SignalledData),
     Command("/api/panes/{pane_id}/dismiss", actions.Dismiss, actions.DismissedData),
+    Command("/api/panes/{pane_id}/report", actions.Report, actions.ReportedData, 201),
     Command("/api/panes/{pane_id}/refresh", actions.Refresh, actions.ScreenData),
     Command("/api/panes/{pane_id}/close", actions.ClosePane, actions.PaneClosedData),
 )

@@ -11,7 +11,7 @@ from falcon.asgi import Request, Response
 
 from services.api.commands import COMMANDS, Command
 from services.api.health import Health
-from services.contract.actions import Dismiss, ReadScreen, ScreenData, Target
+from services.contract.actions import Dismiss, ReadScreen, Report, ScreenData, Target
 from services.contract.answers import (
     CommandsData,
     EventData,
@@ -171,7 +171,7 @@ def _post_event() -> dict[str, Any]:
 
 def _post_command(command: Command) -> dict[str, Any]:
     kind = command.action
-    codes = (*_COMMON, *_BODY, *_ACTION, *(() if kind is Dismiss else _TMUX))  # Core itself does a dismissal.
+    codes = (*_COMMON, *_BODY, *_ACTION, *(() if kind in {Dismiss, Report} else _TMUX))  # Core does these itself.
     summary = (inspect.getdoc(kind) or "").partition("\n")[0]
     parameters = [_header("X-Command-Id", _IDENTITY, "The same id again is the same command: it is not done twice")]
     match kind.target:

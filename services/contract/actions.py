@@ -5,7 +5,7 @@ An action's fields are the JSON body of its HTTP route; what it acts on stands i
 
 import re
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final, TypeVar
+from typing import Annotated, ClassVar, Final, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -24,6 +24,7 @@ DIALOG_IS_OPEN: Final = "a dialog is open"
 MAX_NAME_CHARS: Final = 200
 MAX_COMMAND_BYTES: Final = 8_000
 MAX_PATH_BYTES: Final = 4_096
+MAX_NOTE_CHARS: Final = 2_000
 
 _CONTROL: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _NOT_TEXT: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
@@ -44,6 +45,7 @@ Folder = Annotated[str, Meta(min_length=1, max_length=MAX_PATH_BYTES, extra_json
 """The full path of a folder; `~` is the person's home."""
 ShellCommand = Annotated[str, Meta(min_length=1, max_length=MAX_COMMAND_BYTES, extra_json_schema=_LINE)]
 FirstPrompt = Annotated[str, Meta(min_length=1, max_length=MAX_FIRST_PROMPT_BYTES, extra_json_schema=_TEXT)]
+Note = Annotated[str, Meta(max_length=MAX_NOTE_CHARS, extra_json_schema=_TEXT)]
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_BYTES, extra_json_schema=_TEXT)]
 
 
@@ -187,6 +189,20 @@ class Dismiss(Action, frozen=True, kw_only=True, forbid_unknown_fields=True):
     target: ClassVar[Target] = Target.PANE
 
 
+class Report(Action, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was seen in the pane is kept as a masked recording: its status was wrong, or nearly."""
+
+    name: ClassVar[str] = "report"
+    target: ClassVar[Target] = Target.PANE
+
+    note: Note = ""
+    """What the person says is wrong. It is kept as it is."""
+
+    def check(self) -> None:
+        """See `Action`."""
+        _check_text("note", self.note, _NO_TEXT)
+
+
 class Refresh(Action, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The screen is captured now; nothing is typed."""
 
@@ -218,26 +234,12 @@ AnyAction = (
     | Prompt
     | Signal
     | Dismiss
+    | Report
     | Refresh
     | ReadScreen
     | ClosePane
 )
-ACTIONS: Final[dict[str, type[AnyAction]]] = {
-    kind.name: kind
-    for kind in (
-        CreateWindow,
-        RenameWindow,
-        CloseWindow,
-        NewPane,
-        NewClaude,
-        Prompt,
-        Signal,
-        Dismiss,
-        Refresh,
-        ReadScreen,
-        ClosePane,
-    )
-}
+ACTIONS: Final[dict[str, type[AnyAction]]] = {kind.name: kind for kind in get_args(AnyAction)}
 
 
 class NewPaneData(Struct, frozen=True, kw_only=True):
@@ -300,6 +302,18 @@ class DismissedData(Struct, frozen=True, kw_only=True):
     session_id: str
     changed: bool
     """Whether there was anything to dismiss."""
+
+
+class ReportedData(Struct, frozen=True, kw_only=True):
+    """Of `report`."""
+
+    pane_id: str
+    folder: str
+    """Full path of the folder that holds the report."""
+    hooks: int
+    """Lines of its `hooks.jsonl`; so with the other two."""
+    registry: int
+    screens: int
 
 
 class ScreenData(Struct, frozen=True, kw_only=True):

@@ -106,6 +106,14 @@ class ReportScreens(Request, frozen=True, kw_only=True, tag="report_screens"):
     screens: tuple[SeenScreen, ...]
 
 
+class Look(Struct, frozen=True, kw_only=True):
+    """A person has a pane in front, and pressed a key there."""
+
+    pane_id: str
+    at: int
+    """When, in Unix milliseconds: the last of the second that tmux tells. Who types as a turn ends sees it end."""
+
+
 class ReportSigns(Request, frozen=True, kw_only=True, tag="report_signs"):
     """What tells of sessions besides their hooks: the agents' registry, and their screens. Answered with `Taken`."""
 
@@ -117,6 +125,7 @@ class ReportSigns(Request, frozen=True, kw_only=True, tag="report_signs"):
     is_whole: bool = False
     """Entries that are not in `registry` have gone."""
     readings: tuple[Reading, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 class ReportAction(Request, frozen=True, kw_only=True, tag="report_action"):

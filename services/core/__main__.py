@@ -6,6 +6,7 @@ from services.bus import AddressTakenError, Bus, Publisher, Server
 from services.contract import codec
 from services.contract.settings import Settings
 from services.core.lock import CoreLock
+from services.core.report_files import ReportFiles
 from services.core.service import Core
 from services.core.store import NewerDatabaseError, Store, StoreError
 from services.process.clock import now_ms
@@ -39,7 +40,8 @@ def make_core(settings: Settings, store: Store, bus: Bus) -> Core:
     try:
         server = Server(bus, settings.requests_address)
         publisher = Publisher(bus, settings.updates_address, codec.WELCOME)
-        return Core(store, Spool(settings.spool_dir), server, publisher, settings.retention_days)
+        reports = ReportFiles(settings.data_dir.resolve() / "reports")
+        return Core(store, Spool(settings.spool_dir), server, publisher, settings.retention_days, reports=reports)
     except (AddressTakenError, StoreError) as exc:
         raise CannotStartError(str(exc)) from exc
 

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from services.bus import Incoming, Server
-from services.contract.actions import ACTIONS, AnyAction, Dismiss, DismissedData, Refresh, Target, read_action
+from services.contract.actions import ACTIONS, AnyAction, Dismiss, DismissedData, Refresh, Report, Target, read_action
 from services.contract.codec import UNREADABLE
 from services.contract.entities import Ask, Session
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
@@ -26,6 +26,7 @@ from services.core.dispatcher import (
 from services.core.keeper import Keeper
 from services.core.own_events import new_dismissal
 from services.core.poller_link import PollerLink
+from services.core.report_desk import ReportDesk
 from services.core.state import State
 from services.core.store import Store, StoreError
 from services.process.clock import now_ms
@@ -47,6 +48,7 @@ class ActionDesk:
         server: Server,
         link: PollerLink,
         dispatcher: Dispatcher[Incoming],
+        reports: ReportDesk,
         publish: Callable[[], None],
     ) -> None:
         self._store = store
@@ -54,6 +56,7 @@ class ActionDesk:
         self._server = server
         self._link = link
         self._dispatcher = dispatcher
+        self._reports = reports
         self._publish = publish
         self.figures = dict.fromkeys(("actions_total", "actions_failed_total", "actions_timeout_total"), 0)
 
@@ -86,8 +89,8 @@ class ActionDesk:
                 return self._again(one, request, action, kept)
         if not _has_target(self._state, action, request.target):
             return self._refuse(request, action, is_new=kept is None)
-        if isinstance(action, Dismiss):
-            return _answer(self._dismiss(request, action))
+        if isinstance(action, Dismiss | Report):
+            return _answer(self._do_here(request, action))
         pending = self._new_pending(one, request, action)
         if action.is_audited and kept is None:
             with self._store.transaction():
@@ -142,22 +145,28 @@ class ActionDesk:
         else:
             self._settle([(pending, Outcome(problem=NOTHING_DONE))])
 
-    def _dismiss(self, request: RunAction, action: Dismiss) -> Outcome:
-        """The one action that core does by itself; all of it is kept at once."""
+    def _do_here(self, request: RunAction, action: Dismiss | Report) -> Outcome:
+        """What core does by itself; all of it is kept at once."""
         now = now_ms()
-        session = self._session_in(request.target)
         with self._store.transaction():
             self._store.add_action(record_of(request, action, now))
-            if session is None or request.target is None:
-                problem = Problem(code=ErrorCode.CONFLICT, message=f"no session in pane {request.target}")
-                outcome = Outcome(problem=problem)
-            else:
-                outcome = self._keep_dismissal(request, session, request.target, now)
+            match action:
+                case Dismiss():
+                    outcome = self._dismiss(request, now)
+                case Report():
+                    outcome = self._reports.keep(str(request.target), action.note, now)
             self._store.finish_action(request.id, outcome, now)
         self._publish()
         self.figures["actions_total"] += 1
         self._count(outcome)
         return outcome
+
+    def _dismiss(self, request: RunAction, now: int) -> Outcome:
+        session = self._session_in(request.target)
+        if session is None or request.target is None:
+            problem = Problem(code=ErrorCode.CONFLICT, message=f"no session in pane {request.target}")
+            return Outcome(problem=problem)
+        return self._keep_dismissal(request, session, request.target, now)
 
     def _keep_dismissal(self, request: RunAction, session: Session, pane_id: str, now: int) -> Outcome:
         is_news = session.status.unseen or session.status.error is not None

@@ -6,14 +6,30 @@ shows one session of all that are in it: see `in_pane`.
 
 from collections.abc import Callable, Mapping
 
+from msgspec import Struct
+
 from services.contract.entities import StatusName
 from services.core.panes import TmuxState
 from services.core.session_state import SessionState
 from services.core.witnesses import Witnesses
 
 
+class Claim(Struct, frozen=True):
+    """What decides whether a session is shown in a pane."""
+
+    pane_id: str | None
+    """The pane that it was in last, whichever life of tmux that was in."""
+    tmux_pid: int | None
+    is_closed: bool
+    pid: int | None
+    """Its process, as the registry has it."""
+    is_live: bool
+    is_active: bool
+    started_at: int
+
+
 class Bindings:
-    """Where sessions are."""
+    """Where sessions are. What it says is as of the last `note` of each session and the last `look_at_tmux`."""
 
     def __init__(
         self, sessions: Mapping[str, SessionState], witnesses: Witnesses, tmux: Callable[[], TmuxState]
@@ -21,72 +37,80 @@ class Bindings:
         self._sessions = sessions
         self._witnesses = witnesses
         self._tmux = tmux
-        self._placed: dict[str, str] = {}
+        self._claims: dict[str, Claim] = {}
         self._placed_in: dict[str, set[str]] = {}
+        self._shown: dict[str, str | None] = {}
         for session_id in sessions:
             self.note(session_id)
 
     def note(self, session_id: str) -> None:
-        """Remember in which pane a session was last, whichever life of tmux that was in."""
-        pane_id = self._place(session_id)[0]
-        if pane_id == self._placed.get(session_id):
-            return
-        self.forget(session_id)
-        if pane_id is not None:
-            self._placed[session_id] = pane_id
-            self._placed_in.setdefault(pane_id, set()).add(session_id)
+        """A session may be elsewhere, or another one than before."""
+        known, claim = self._claims.get(session_id), self._claim(session_id)
+        if claim != known:
+            self.forget(session_id)
+            self._claims[session_id] = claim
+            if claim.pane_id is not None:
+                self._placed_in.setdefault(claim.pane_id, set()).add(session_id)
+                self._shown.pop(claim.pane_id, None)
 
     def forget(self, session_id: str) -> None:
         """The session is not known any more."""
-        pane_id = self._placed.pop(session_id, None)
-        if pane_id is not None:
-            self._placed_in[pane_id].discard(session_id)
-            if not self._placed_in[pane_id]:
-                del self._placed_in[pane_id]
+        claim = self._claims.pop(session_id, None)
+        if claim is not None and claim.pane_id is not None:
+            self._placed_in[claim.pane_id].discard(session_id)
+            self._shown.pop(claim.pane_id, None)
+            if not self._placed_in[claim.pane_id]:
+                del self._placed_in[claim.pane_id]
+
+    def look_at_tmux(self) -> None:
+        """Another server or other agents may be in the panes."""
+        self._shown.clear()
 
     def pane_of(self, session_id: str) -> str | None:
         """The pane that a session was in last."""
-        return self._placed.get(session_id)
+        claim = self._claims.get(session_id)
+        return None if claim is None else claim.pane_id
 
     def sessions_of(self, pane_id: str) -> tuple[str, ...]:
         """All sessions that are in this pane of this tmux server, not in its namesake of an earlier one."""
-        return tuple(one for one in sorted(self._placed_in.get(pane_id, ())) if self._is_here(one))
+        return tuple(one for one in sorted(self._placed_in.get(pane_id, ())) if self._is_here(self._claims[one]))
 
     def in_pane(self, pane_id: str) -> str | None:
         """The session that a pane shows: one that lives, that of the pane's own agent and no nested one, the newest."""
-        return max(self.sessions_of(pane_id), key=self._claim, default=None)
+        if pane_id not in self._shown:
+            agent = self.agent_of(pane_id)
+            candidates = self.sessions_of(pane_id)
+            self._shown[pane_id] = max(candidates, key=lambda one: self._rank(one, agent), default=None)
+        return self._shown[pane_id]
 
     def agent_of(self, pane_id: str) -> int | None:
         """The process of the agent that tmux shows in a pane."""
         pane = self._tmux().panes.get(pane_id)
         return None if pane is None or pane.agent is None else pane.agent.pid
 
-    def _claim(self, session_id: str) -> tuple[bool, int, bool, int, str]:
-        session = self._sessions[session_id]
-        is_live = session.verdict.status.name is not StatusName.ENDED
-        listed = self._witnesses.of_session(session_id)
-        agent = self.agent_of(self._placed[session_id])
-        nearness = 1 if listed is None or agent is None else 2 if listed.entry.pid == agent else 0
-        return (is_live, nearness, session.is_active, session.started_at, session_id)
+    def _rank(self, session_id: str, agent: int | None) -> tuple[bool, int, bool, int, str]:
+        claim = self._claims[session_id]
+        nearness = 1 if claim.pid is None or agent is None else 2 if claim.pid == agent else 0
+        return (claim.is_live, nearness, claim.is_active, claim.started_at, session_id)
 
-    def _is_here(self, session_id: str) -> bool:
+    def _is_here(self, claim: Claim) -> bool:
         """Whether the pane that a session is in is one of the tmux server that runs now."""
-        server, tmux_pid = self._tmux().server, self._place(session_id)[1]
-        is_other_server = tmux_pid is not None and server is not None and tmux_pid != server.pid
-        return not (is_other_server or self._has_closed(session_id))
+        server = self._tmux().server
+        is_other_server = claim.tmux_pid is not None and server is not None and claim.tmux_pid != server.pid
+        return not (is_other_server or claim.is_closed)
 
-    def _has_closed(self, session_id: str) -> bool:
-        is_listed = self._is_placed_by_registry(session_id)
-        return not is_listed and self._sessions[session_id].timeline.turn.is_pane_closed
-
-    def _is_placed_by_registry(self, session_id: str) -> bool:
-        listed = self._witnesses.of_session(session_id)
-        return listed is not None and listed.entry.pane_id is not None
-
-    def _place(self, session_id: str) -> tuple[str | None, int | None]:
-        """A session's pane, and the pid of its tmux server: where its process is, else as hooks said, else was."""
+    def _claim(self, session_id: str) -> Claim:
+        """Where a session's process is, else where its hooks said, else where its process was."""
         session = self._sessions[session_id]
-        turn = session.timeline.turn
-        if turn.pane_id is None or self._is_placed_by_registry(session_id):
-            return session.pane_id, session.tmux_pid
-        return turn.pane_id, turn.tmux_pid
+        listed, turn = self._witnesses.of_session(session_id), session.timeline.turn
+        is_placed = listed is not None and listed.entry.pane_id is not None
+        by_process = is_placed or turn.pane_id is None
+        return Claim(
+            session.pane_id if by_process else turn.pane_id,
+            session.tmux_pid if by_process else turn.tmux_pid,
+            not is_placed and turn.is_pane_closed,
+            None if listed is None else listed.entry.pid,
+            session.verdict.status.name is not StatusName.ENDED,
+            session.is_active,
+            session.started_at,
+        )

@@ -5,6 +5,7 @@ The events and their fields: Claude Code's hooks, 2.1.330. A missing or odd fiel
 
 import hashlib
 import json
+import re
 from typing import Final, cast
 
 import msgspec
@@ -32,8 +33,10 @@ WORD_CHARS: Final = 4_096
 PID_DIGITS: Final = 10
 RUNNING_TASK: Final = "running"
 PROMPT: Final = "UserPromptSubmit"
-TASK_PROMPT: Final = "<task-notification>"
-"""Begins a prompt that no person wrote: a background task has ended."""
+_NOTICE: Final = re.compile(r'<task-notification>|Background agent ".*" was stopped by the user\.\Z', re.DOTALL)
+"""A prompt that no person wrote: a background task has ended. Measured with 2.1.330 and 2.1.332."""
+MACHINES: Final = frozenset({"system", "loop_wakeup", "schedule_wakeup", "poll_event"})
+"""Sources of a prompt, where Claude Code names one, that are no person and no program for one."""
 DIALOG_TOOLS: Final = frozenset({"AskUserQuestion", "ExitPlanMode"})
 """Tools whose call is a question to the person, whatever the permissions."""
 
@@ -182,8 +185,11 @@ def _text(payload: dict[str, object], field: str, chars: int = WORD_CHARS) -> st
 
 
 def _persons_prompt(payload: dict[str, object]) -> str | None:
-    prompt = _text(payload, "prompt", PROMPT_CHARS)
-    return None if prompt is None or prompt.startswith(TASK_PROMPT) else prompt
+    prompt = _text(payload, "prompt")
+    is_machines = _text(payload, "source") in MACHINES
+    if prompt is None or is_machines or _NOTICE.match(prompt) is not None:
+        return None
+    return cut(prompt, PROMPT_CHARS)
 
 
 def _asks(name: str, payload: dict[str, object]) -> Ask | None:

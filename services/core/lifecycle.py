@@ -12,7 +12,7 @@ from msgspec import structs
 from services.contract.entities import BackgroundTask, StatusName, Subagent, WaitingFor
 from services.contract.events import Source
 from services.core.facts import Fact
-from services.core.own_events import DISMISSED, PANE_CLOSED
+from services.core.own_events import DISMISSED, LOOKED, PANE_CLOSED
 from services.core.turn import Call, Pending, Phase, Turn, condition, name_of
 
 PARALLEL_MS: Final = 1_000
@@ -159,9 +159,13 @@ def _pane_closed(turn: Turn, fact: Fact) -> Turn:
 
 
 def _dismissed(turn: Turn, _fact: Fact) -> Turn:
-    """A person has seen how the turn ended."""
+    """A person has seen how the turn ended, and wants to hear no more of it."""
     if turn.phase is Phase.ERROR:
         return structs.replace(turn, phase=Phase.IDLE, error=None, unseen=False)
+    return _looked(turn, _fact)
+
+
+def _looked(turn: Turn, _fact: Fact) -> Turn:
     return structs.replace(turn, unseen=False) if turn.unseen else turn
 
 
@@ -323,5 +327,6 @@ _AGENT: Final[dict[str, _Rule]] = {
 # What is no hook. A hook of the same name is any other unknown hook.
 _OTHERS: Final[dict[tuple[str, str], _Rule]] = {
     (Source.TMUX, PANE_CLOSED): _pane_closed,
+    (Source.TMUX, LOOKED): _looked,
     (Source.API, DISMISSED): _dismissed,
 }

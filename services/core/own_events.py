@@ -11,6 +11,8 @@ from services.contract.events import NewEvent, Source
 REPORT: Final = "TmuxReport"
 DISMISSED: Final = "Dismissed"
 """A person has seen a pane, and how its session's turn ended."""
+LOOKED: Final = "Looked"
+"""A person had a pane in front after its session's turn had ended, and pressed a key."""
 PANE_CLOSED: Final = "PaneClosed"
 """tmux no longer shows the session's pane."""
 REGISTRY_CHANGED: Final = "RegistryChanged"
@@ -63,6 +65,20 @@ def new_settlement(event_id: str, at: int, session_id: str) -> NewEvent:
     payload = msgspec.json.encode({"session_id": session_id})
     return NewEvent(
         id=event_id, name=SETTLED, received_at=at, payload=payload, source=Source.CORE, session_id=session_id
+    )
+
+
+def new_look(event_id: str, session_id: str, pane_id: str, *, at: int, session_at: int) -> NewEvent:
+    """The event that keeps that a person has seen how a turn ended. `session_at` is its time by the session's clock."""
+    return NewEvent(
+        id=event_id,
+        name=LOOKED,
+        received_at=at,
+        sent_at=session_at,
+        payload=msgspec.json.encode({"hook_event_name": LOOKED, "session_id": session_id}),
+        source=Source.TMUX,
+        session_id=session_id,
+        pane_id=pane_id,
     )
 
 

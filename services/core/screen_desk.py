@@ -1,8 +1,10 @@
 """Screens on their way from the poller to the gateways, and what core tells the poller to look at."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from services.contract import codec
+from services.contract.entities import Screen
 from services.contract.events import NewEvent
 from services.contract.orders import Attend, LookSoon
 from services.contract.requests import ReportScreens, Watching, WatchPanes
@@ -31,9 +33,9 @@ class ScreenDesk:
         """The number of the last screens that were published."""
         return self._screens.seq
 
-    def report(self, request: ReportScreens) -> None:
+    def report(self, request: ReportScreens, now: int) -> None:
         """Keep screens, and publish those that are watched."""
-        news = self._screens.take(request.screens)
+        news = self._screens.take(request.screens, now)
         if news:
             self._send(codec.screens_frames(self._epoch, self._screens.seq, news))
 
@@ -41,6 +43,14 @@ class ScreenDesk:
         """Note what a gateway watches; the screens as they are now."""
         screens = self._screens.watch(request.instance, request.panes, now)
         return Watching(epoch=self._epoch, seq=self._screens.seq, screens=screens)
+
+    def past(self, pane_id: str) -> tuple[Screen, ...]:
+        """The last screens of a pane, the oldest first; one that cannot be read is left out."""
+        screens: list[Screen] = []
+        for body in self._screens.past(pane_id):
+            with suppress(codec.DecodeError):
+                screens.append(codec.decode_screen(body))
+        return tuple(screens)
 
     def forget_silent(self, now: int) -> None:
         """Let go of what silent gateways watched."""

@@ -14,12 +14,24 @@ FORGET_MS: Final = 10_000
 """A gateway that was silent for this long watches nothing any more."""
 MAX_SCREENS: Final = 1_000
 """Screens kept; over it the one that changed longest ago goes."""
+PAST_SCREENS: Final = 12
+"""Of one pane, for a report; and of all panes together:"""
+ALL_PAST_SCREENS: Final = 400
+PAST_EVERY_MS: Final = 500
+"""Between two past screens of a pane; one that comes earlier takes the place of the last."""
 BUSY: Final = frozenset({StatusName.WORKING, StatusName.WAITING})
 
 
 class _Watcher(Struct, frozen=True):
     heard_at: int
     panes: frozenset[str]
+
+
+class _Past(Struct, frozen=True):
+    """A screen that was there, and when its time began."""
+
+    began_at: int
+    body: bytes
 
 
 class Screens:
@@ -33,13 +45,17 @@ class Screens:
         self._watched: frozenset[str] = frozenset()
         self._working: set[str] = set()
         self._attend: Attend | None = None
+        self._past: dict[str, list[_Past]] = {}
+        self._agents: set[str] = set()
 
-    def take(self, screens: Iterable[SeenScreen]) -> list[tuple[str, bytes]]:
+    def take(self, screens: Iterable[SeenScreen], now: int) -> list[tuple[str, bytes]]:
         """Keep screens that changed; answers those that are watched, to be published as the batch `seq`, if any."""
         news: dict[str, bytes] = {}
         for seen in screens:
             self._bodies.pop(seen.pane_id, None)
             self._bodies[seen.pane_id] = seen.screen
+            if seen.pane_id in self._watched or seen.pane_id in self._agents:
+                self._add_past(seen.pane_id, _Past(now, seen.screen))
             if seen.pane_id in self._watched:
                 news[seen.pane_id] = seen.screen
         while len(self._bodies) > MAX_SCREENS:
@@ -47,6 +63,27 @@ class Screens:
         if news:
             self.seq += 1
         return list(news.items())
+
+    def _add_past(self, pane_id: str, screen: _Past) -> None:
+        past = self._past.setdefault(pane_id, [])
+        if past and screen.began_at - past[-1].began_at < PAST_EVERY_MS:
+            past[-1] = _Past(past[-1].began_at, screen.body)
+            return
+        past.append(screen)
+        del past[:-PAST_SCREENS]
+        if sum(map(len, self._past.values())) > ALL_PAST_SCREENS:
+            oldest = min(self._past, key=lambda one: self._past[one][0].began_at)
+            del self._past[oldest][0]
+            if not self._past[oldest]:
+                del self._past[oldest]
+
+    def past(self, pane_id: str) -> tuple[bytes, ...]:
+        """The last screens of a pane, the oldest first, and at last the one that it shows now."""
+        bodies = [screen.body for screen in self._past.get(pane_id, ())]
+        newest = self._bodies.get(pane_id)
+        if newest is not None and (not bodies or bodies[-1] != newest):
+            bodies.append(newest)
+        return tuple(bodies)
 
     def watch(self, instance: str, panes: Sequence[str], now: int) -> tuple[bytes, ...]:
         """A gateway watches these panes, and no others; their screens as they are now, as far as they are known."""
@@ -72,10 +109,16 @@ class Screens:
                 self._note_pane(message.pane)
             elif isinstance(message, PaneRemoved):
                 self._bodies.pop(message.pane_id, None)
+                self._past.pop(message.pane_id, None)
+                self._agents.discard(message.pane_id)
                 self._note_busy(message.pane_id, is_busy=False)
 
     def _note_pane(self, pane: Pane) -> None:
         self._note_busy(pane.id, is_busy=pane.status is not None and pane.status.name in BUSY)
+        if pane.agent is None:
+            self._agents.discard(pane.id)
+        else:
+            self._agents.add(pane.id)
 
     def _note_busy(self, pane_id: str, *, is_busy: bool) -> None:
         if is_busy == (pane_id in self._working):

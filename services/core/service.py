@@ -37,6 +37,8 @@ from services.core.dispatcher import Dispatcher
 from services.core.keeper import Keeper
 from services.core.peers import Peers
 from services.core.poller_link import PollerLink
+from services.core.report_desk import ReportDesk
+from services.core.report_files import ReportFiles
 from services.core.screen_desk import ScreenDesk
 from services.core.store import Store, StoreError
 from services.core.stream import Stream
@@ -84,7 +86,16 @@ class Timer:
 class Core:
     """Owns the truth while it runs."""
 
-    def __init__(self, store: Store, spool: Spool, server: Server, publisher: Publisher, retention_days: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        spool: Spool,
+        server: Server,
+        publisher: Publisher,
+        retention_days: int,
+        *,
+        reports: ReportFiles,
+    ) -> None:
         self._store = store
         self._spool = spool
         self._server = server
@@ -115,6 +126,7 @@ class Core:
             server=server,
             link=link,
             dispatcher=dispatcher,
+            reports=ReportDesk(store=store, keeper=keeper, screens=screens, files=reports),
             publish=self._writes.publish,
         )
         self._timers = (
@@ -190,7 +202,7 @@ class Core:
                 self._actions.report(request)
                 return Taken(epoch=self._stream.epoch)
             case ReportScreens():
-                self._screens.report(request)
+                self._screens.report(request, now_ms())
                 return Taken(epoch=self._stream.epoch)
             case WatchPanes():
                 return self._screens.watch(request, now_ms())
@@ -257,6 +269,7 @@ class Core:
             figures={
                 **self._writes.figures,
                 **self._actions.figures,
+                **keeper.state.doubts(now),
                 "pending_actions": len(self._dispatcher),
                 "failed_events_total": keeper.failed_events,
                 "bad_requests_total": self._server.bad_requests,

@@ -55,27 +55,22 @@ class Sessions:
         """A hook of a session."""
         session = self._open(session_id, fact.at)
         session.events += 1
-        started_at, session.started_at = session.started_at, min(session.started_at, fact.at)
+        session.started_at = min(session.started_at, fact.at)
         session.last_event_at = max(session.last_event_at, fact.at)
         session.last_received_at = max(session.last_received_at, now)
-        is_new = not session.is_active and fact.name not in PRELUDE
-        session.is_active |= is_new
+        session.is_active |= fact.name not in PRELUDE
         self.add_fact(session_id, session, fact, now)
-        pane_id = self.bindings.pane_of(session_id)
-        if pane_id is not None and (is_new or started_at != session.started_at):
-            self.changed_panes.add(pane_id)  # It may have taken its pane, or lost it to a later one.
         return session
 
     def add_fact(self, session_id: str, session: SessionState, fact: Fact, now: int) -> None:
         """Something happened to a session."""
         self._mark(session_id)
-        if session.timeline.add(fact):
-            self._look_again(session_id, now)
-        else:
+        if not session.timeline.add(fact):
             session.late_events += 1
+        self._look_again(session_id, now)
 
-    def dismiss(self, event: NewEvent) -> None:
-        """A person has seen how the turn ended. It is in none of the counters."""
+    def see(self, event: NewEvent) -> None:
+        """A person has seen, or dismissed, how the turn ended. It is in none of the counters."""
         session = self.known.get(event.session_id or "")
         if event.session_id is not None and session is not None:
             status = structs.replace(session.verdict.status, unseen=False)
@@ -166,16 +161,17 @@ class Sessions:
     def _look_again(self, session_id: str, now: int) -> None:
         """Judge a session anew, and those that share a pane with it when it took the pane or left it."""
         before = self.bindings.pane_of(session_id)
+        shown = None if before is None else self.bindings.in_pane(before)
         self.bindings.note(session_id)
-        after = self.bindings.pane_of(session_id)
-        panes = {pane_id: self.bindings.in_pane(pane_id) for pane_id in (before, after) if pane_id is not None}
         self._judge(session_id, now)
-        for pane_id, shown in panes.items():
-            if before != after or shown != self.bindings.in_pane(pane_id):
-                self.changed_panes.add(pane_id)
-                for other in self.bindings.sessions_of(pane_id):
-                    self._mark(other)
-                    self._judge(other, now)
+        after = self.bindings.pane_of(session_id)
+        if before == after and (before is None or shown == self.bindings.in_pane(before)):
+            return
+        for pane_id in sorted({pane for pane in (before, after) if pane is not None}):
+            self.changed_panes.add(pane_id)
+            for other in self.bindings.sessions_of(pane_id):
+                self._mark(other)
+                self._judge(other, now)
 
     def _judge(self, session_id: str, now: int) -> None:
         """Decide a session's status from all that is known of it."""
@@ -195,6 +191,8 @@ class Sessions:
             return
         self._mark(session_id)
         session.verdict = verdict
+        if verdict.status.name is not before.name:
+            self.bindings.note(session_id)
         self._note_review(session_id, verdict)
         self._note_transition(session, before, now)
         if pane_id is not None:

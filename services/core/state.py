@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from services.contract.answers import Explanation
 from services.contract.entities import Pane, Reading, RegistryEntry, Session, TmuxServer, Window, XpAward
 from services.contract.events import NewEvent, Source
-from services.contract.requests import ReportSigns, ReportTmux, SeenPane
+from services.contract.requests import Look, ReportSigns, ReportTmux, SeenPane
 from services.contract.updates import (
     EventKept,
     Message,
@@ -23,8 +23,10 @@ from services.contract.updates import (
     Windows,
     XpGain,
 )
+from services.core.doubts import doubts
 from services.core.explain import explain
 from services.core.facts import fact_of
+from services.core.own_events import REPORT
 from services.core.panes import TmuxChange, TmuxState, apply_change, change_between, has_moved, view_of
 from services.core.session_state import SessionState
 from services.core.sessions import Sessions
@@ -49,6 +51,16 @@ class Dump(Struct, kw_only=True):
     testimony: Testimony = field(default_factory=Testimony)
     corrections: int = 0
     """Transitions by which a source corrected what another had said."""
+
+
+class SignNews(Struct, frozen=True, kw_only=True):
+    """Of a report of signs, what is to be kept."""
+
+    entries: tuple[RegistryEntry, ...]
+    gone: tuple[RegistryEntry, ...]
+    readings: tuple[Reading, ...]
+    seen: tuple[tuple[str, Look], ...]
+    """Sessions whose end of a turn a person has seen."""
 
 
 class State:
@@ -83,10 +95,10 @@ class State:
         match event.source:
             case Source.HOOK:
                 award = self._apply_hook(seq, event, is_first)
-            case Source.TMUX:
+            case Source.TMUX if event.name == REPORT:
                 self._apply_tmux(event)
-            case Source.API:
-                self._sessions.dismiss(event)
+            case Source.TMUX | Source.API:
+                self._sessions.see(event)
             case Source.REGISTRY:
                 self._sessions.take_entry(event)
             case Source.SCREEN:
@@ -124,6 +136,7 @@ class State:
         before = {pane.id: None if change.is_new_server else agent_of(pane.id) for pane in panes}
         self._tmux = apply_change(self._tmux, change)
         self._seen = apply_change(self._seen, change)
+        self._sessions.bindings.look_at_tmux()
         self._sessions.changed_panes |= before.keys()
         for pane in panes:
             if before[pane.id] != agent_of(pane.id):
@@ -156,13 +169,23 @@ class State:
 
     # In: what the registry and the screens say.
 
-    def news_of(self, request: ReportSigns) -> tuple[list[RegistryEntry], list[RegistryEntry], list[Reading]]:
-        """What a report says that is not known: entries, those that have gone, readings."""
+    def news_of(self, request: ReportSigns) -> SignNews:
+        """What a report says that is not known."""
         witnesses = self._sessions.witnesses
-        entries = [entry for entry in request.registry if witnesses.entry_of(entry.pid) != entry]
         missing = witnesses.pids - {entry.pid for entry in request.registry} if request.is_whole else frozenset[int]()
-        gone = [entry for pid in sorted({*request.gone, *missing}) if (entry := witnesses.entry_of(pid)) is not None]
-        return entries, gone, [reading for reading in request.readings if witnesses.is_new_reading(reading)]
+        gone = (witnesses.entry_of(pid) for pid in sorted({*request.gone, *missing}))
+        return SignNews(
+            entries=tuple(entry for entry in request.registry if witnesses.entry_of(entry.pid) != entry),
+            gone=tuple(entry for entry in gone if entry is not None),
+            readings=tuple(reading for reading in request.readings if witnesses.is_new_reading(reading)),
+            seen=tuple((id_, look) for look in request.looks if (id_ := self._seen_by(look)) is not None),
+        )
+
+    def _seen_by(self, look: Look) -> str | None:
+        """The session whose end of a turn a person has seen now, and not before."""
+        session_id, status = self._sessions.status_in(look.pane_id)
+        is_news = status is not None and status.unseen and look.at >= status.since
+        return session_id if is_news else None
 
     def due_for_review(self, now: int, heard_at: int) -> tuple[str, ...]:
         """Sessions whose sources disagree and had their time. `heard_at` is when the poller was heard of last."""
@@ -234,6 +257,10 @@ class State:
     def explanation(self, pane_id: str) -> Explanation | None:
         """Why the status of a pane that tmux shows is what it is."""
         return explain(pane_id, self._seen, self._sessions) if pane_id in self._seen.panes else None
+
+    def doubts(self, now: int) -> dict[str, int]:
+        """How far the sources can be relied on just now."""
+        return doubts(self._sessions, self._tmux, now)
 
     def has_pane(self, pane_id: str) -> bool:
         """Whether tmux shows this pane."""

@@ -13,6 +13,7 @@ from services.contract.requests import Appended, AppendEvents, Reply, ReportSign
 from services.core.dispatcher import Dispatcher
 from services.core.keeper import Keeper
 from services.core.own_events import (
+    new_look,
     new_reading,
     new_registry_change,
     new_registry_end,
@@ -126,13 +127,17 @@ class Writes:
         return Taken(epoch=self._stream.epoch)
 
     def _keep_signs(self, request: ReportSigns) -> Reply:
-        entries, gone, readings = self._keeper.state.news_of(request)
+        state, at, now = self._keeper.state, request.at, now_ms()
+        news = state.news_of(request)
         events = [
-            *(new_registry_change(new_id(), request.at, entry) for entry in entries),
-            *(new_registry_end(new_id(), request.at, entry) for entry in gone),
-            *(new_reading(new_id(), request.at, reading) for reading in readings),
+            *(new_registry_change(new_id(), at, entry) for entry in news.entries),
+            *(new_registry_end(new_id(), at, entry) for entry in news.gone),
+            *(new_reading(new_id(), at, reading) for reading in news.readings),
+            *(
+                new_look(new_id(), session_id, look.pane_id, at=now, session_at=state.clock_of(session_id, now))
+                for session_id, look in news.seen
+            ),
         ]
-        now = now_ms()
         if events:
             self._keeper.append(events, now)
         self._link.heard(now)

@@ -25,6 +25,7 @@ from services.contract.actions import (
     ReadScreen,
     Refresh,
     RenameWindow,
+    Report,
     ScreenData,
     Signal,
 )
@@ -125,7 +126,7 @@ class Actions:
                     if isinstance(action, Prompt):
                         return await self._prompting.prompt(pane, action, partial(self._left_s, order))
                     return await asyncio.to_thread(self._signal, pane, action, order)
-            case Dismiss():
+            case Dismiss() | Report():
                 raise AssertionError("core does this itself")
             case _:
                 assert_never(action)

@@ -22,6 +22,7 @@ from msgspec import Struct
 from services.poller.attachment import LIST_SESSIONS, choose_session, default_session, read_sessions, safe_sessions
 from services.poller.control import Control, ControlError, DetachedError
 from services.poller.control_stream import Answer, Notice
+from services.poller.front import CLIENT_FORMAT, LIST_CLIENTS
 from services.poller.listing import PANE_FORMAT, SERVER_FORMAT
 from services.poller.tmux import Tmux, TmuxError, TmuxFailedError
 
@@ -114,6 +115,21 @@ class Observer:
                 self._retry_s = RETRY_S
                 return _listing(answer)
         return await asyncio.to_thread(self._tmux.list_all)
+
+    async def list_clients(self) -> str:
+        """What tmux prints for `front.LIST_CLIENTS`.
+
+        Raises:
+            TmuxError: it could not be asked.
+        """
+        if self._home is not None and self._home.is_open:
+            try:
+                answer = await self._home.ask(f"list-clients -F '{CLIENT_FORMAT}'")
+            except ControlError as exc:
+                self._failed(exc)
+            else:
+                return b"\n".join(answer.blocks).decode("ascii", "replace")
+        return await asyncio.to_thread(self._tmux.run, *LIST_CLIENTS)
 
     async def connect(self, socket_path: str) -> None:
         """Use control mode on the server at this socket, unless it is in use, switched off, or failed lately."""

@@ -14,6 +14,7 @@ from services.contract.requests import Beat, ReportScreens
 from services.poller.actions import LAYOUT_ACTIONS, Actions
 from services.poller.alarm import Alarm
 from services.poller.core_link import CoreLink
+from services.poller.front import panes_in_front
 from services.poller.gallery import Gallery
 from services.poller.listing import ListingError
 from services.poller.observer import Observer
@@ -39,6 +40,9 @@ AT_ONCE_S: Final = 0.02
 CAPTURE_RETRY_S: Final = 0.5
 REGISTRY_EVERY_S: Final = 1.0
 """The registry is read this often when nothing told of a change: a process that was killed leaves its file."""
+PERSONS_CONTROL_S: Final = 1.0
+PERSONS_S: Final = 5.0
+"""tmux is asked this often who looks at what; seldom where that takes a process of its own."""
 REGISTRY_SETTLE_S: Final = 0.01
 """One write of a registry file is told some times."""
 
@@ -99,6 +103,7 @@ class Poller:
             asyncio.create_task(self._poll_on()),
             asyncio.create_task(self._capture_on()),
             asyncio.create_task(self._read_registry_on()),
+            asyncio.create_task(self._look_for_persons_on()),
             asyncio.create_task(self._obey_on()),
             asyncio.create_task(self._beat_on()),
         ]
@@ -295,6 +300,17 @@ class Poller:
                 self._alarm.due.set()
             await _wait(self._alarm.registry, REGISTRY_EVERY_S)
             await asyncio.sleep(REGISTRY_SETTLE_S)
+
+    # The persons.
+
+    async def _look_for_persons_on(self) -> None:
+        while True:
+            await asyncio.sleep(PERSONS_CONTROL_S if self._observer.is_control else PERSONS_S)
+            if any(pane.agent is not None for pane in self._view.panes):
+                try:
+                    await self._signs.saw(panes_in_front(await self._observer.list_clients()))
+                except TmuxError as exc:
+                    logger.debug("clients could not be listed", extra={"problem": str(exc)})
 
     # Telling core.
 

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from msgspec import Struct, structs
 
 from services.contract.entities import Confidence, Reading, RegistryEntry, Screen, StatusName
-from services.contract.requests import ReportSigns
+from services.contract.requests import Look, ReportSigns
 from services.poller.core_link import CoreLink
 from services.poller.registry import Registry
 from services.poller.sight import NOTHING, View
@@ -59,6 +59,7 @@ class SignDesk:
         self._read: dict[str, _Read] = {}
         self._told: dict[str, Reading] = {}
         self._doubted: dict[str, int] = {}
+        self._looks: dict[str, int] = {}
         self._telling = asyncio.Lock()
         self.registered: frozenset[str] = frozenset()
         """Panes of agents that the registry has."""
@@ -70,6 +71,7 @@ class SignDesk:
         self._is_whole = True
         self._read.clear()
         self._told.clear()
+        self._looks.clear()
 
     async def look(self, view: View) -> tuple[str, ...]:
         """Read the registry, and tell core what changed; the panes that it was about."""
@@ -82,6 +84,16 @@ class SignDesk:
             if changed or gone or self._is_whole:
                 await self._tell(ReportSigns(at=self._now_ms(), registry=changed, gone=gone, is_whole=self._is_whole))
         return tuple(entry.pane_id for entry in changed if entry.pane_id is not None)
+
+    async def saw(self, activity: Mapping[str, int]) -> None:
+        """Tell core in which agents' panes a person pressed a key, in whole Unix seconds, since it was told last."""
+        agents = {pane.id for pane in self._view.panes if pane.agent is not None}
+        async with self._telling:
+            looks = {pane: at for pane, at in activity.items() if pane in agents and self._looks.get(pane, 0) < at}
+            if looks:
+                self._looks |= looks
+                told = tuple(Look(pane_id=pane_id, at=at * 1000 + 999) for pane_id, at in looks.items())
+                await self._tell(ReportSigns(at=self._now_ms(), looks=told))
 
     async def read(self, screens: Sequence[Screen]) -> tuple[str, ...]:
         """Read screens, and tell core what means something else; the panes to look at once more."""
@@ -116,7 +128,7 @@ class SignDesk:
         return reading
 
     def _keep_only(self, pane_ids: set[str]) -> None:
-        for kept in (self._read, self._told, self._doubted):
+        for kept in (self._read, self._told, self._doubted, self._looks):
             for pane_id in [one for one in kept if one not in pane_ids]:
                 del kept[pane_id]
 

@@ -31,7 +31,7 @@ include-operation-id = ["prompt", "refresh", "read_screen"]
 parameters = { pane_id = "1" }
 
 [[operations]]
-include-operation-id = "dismiss"
+include-operation-id = ["dismiss", "report"]
 parameters = { pane_id = "2" }
 
 [[operations]]

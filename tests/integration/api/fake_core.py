@@ -118,7 +118,7 @@ def action_of(request: RunAction) -> AnyAction:
     return read_action(ACTIONS[request.action], msgspec.msgpack.decode(request.fields))
 
 
-def result_of(action: AnyAction, target: str) -> msgspec.Struct:  # noqa: PLR0911 - one for each action
+def result_of(action: AnyAction, target: str) -> msgspec.Struct:  # noqa: C901, PLR0911 - one for each action
     """What a poller says when it did the action."""
     match action:
         case actions.CreateWindow():
@@ -138,6 +138,8 @@ def result_of(action: AnyAction, target: str) -> msgspec.Struct:  # noqa: PLR091
             )
         case actions.Dismiss():
             return actions.DismissedData(pane_id=target, session_id="s", changed=True)
+        case actions.Report():
+            return actions.ReportedData(pane_id=target, folder="/data/reports/r", hooks=1, registry=2, screens=3)
         case actions.Refresh() | actions.ReadScreen():
             return actions.ScreenData(screen=screen_of(target))
         case actions.ClosePane():

@@ -146,6 +146,14 @@ EXAMPLES = [
         {"pane_id": "%3", "session_id": "s", "changed": True},
     ),
     Example(
+        "/api/panes/3/report",
+        {"note": "it waits"},
+        "%3",
+        actions.Report(note="it waits"),
+        201,
+        {"pane_id": "%3", "folder": "/data/reports/r", "hooks": 1, "registry": 2, "screens": 3},
+    ),
+    Example(
         "/api/panes/3/refresh",
         None,
         "%3",

@@ -25,6 +25,7 @@ ROUTES = {
     "/api/panes/1/prompt": {"POST", "OPTIONS"},
     "/api/panes/1/signal": {"POST", "OPTIONS"},
     "/api/panes/1/dismiss": {"POST", "OPTIONS"},
+    "/api/panes/1/report": {"POST", "OPTIONS"},
     "/api/panes/1/refresh": {"POST", "OPTIONS"},
     "/api/panes/1/close": {"POST", "OPTIONS"},
     "/api/windows/create": {"POST", "OPTIONS"},

@@ -6,12 +6,14 @@ import re
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from services.poller import control as control_module
 from services.poller.control import Control
+from services.poller.front import panes_in_front
 from services.poller.listing import read_listing
 from services.poller.observer import Observer
 from services.poller.tmux import NoTmuxServerError, Tmux, TmuxHungError
@@ -330,3 +332,24 @@ def wait_for_next_second() -> None:
     """tmux tells when a session was used in whole seconds."""
     began = int(time.time())
     wait_until(lambda: int(time.time()) > began, 2, "the next second")
+
+
+async def test_persons_are_listed_with_the_pane_in_front_and_programs_are_not(
+    observer: Observer, tmux: TmuxStage, tmp_path: Path
+) -> None:
+    assert panes_in_front(await observer.list_clients()) == {}
+    outer = TmuxStage(tmp_path / "outer.sock")
+    outer.run("new-session", "-d", "-x", "90", "-y", "20", f"env -u TMUX tmux -u -S {tmux.socket} attach")
+    try:
+        began = int(time.time())
+
+        async def front() -> dict[str, int]:
+            return panes_in_front(await observer.list_clients())
+
+        await wait_until_async(front, what="a person")
+        [(pane_id, at)] = (await front()).items()
+    finally:
+        outer.kill()
+
+    assert pane_id == tmux.run("display-message", "-p", "#{pane_id}")
+    assert began - 1 <= at <= time.time()

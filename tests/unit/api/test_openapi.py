@@ -10,7 +10,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from services.api.commands import COMMANDS, Command
 from services.api.openapi import document
-from services.contract.actions import Dismiss, read_action
+from services.contract.actions import Dismiss, Report, read_action
 from services.contract.answers import EventData
 from services.contract.errors import HTTP_STATUS, ErrorCode, QuestmuxError
 
@@ -112,7 +112,7 @@ def test_every_command_is_described_with_its_fields_answer_and_errors(
     assert set(operation["responses"]) == {
         str(command.status),
         *("400", "401", "403", "404", "408", "409", "413", "415", "422", "503"),
-        *(() if command.action is Dismiss else ("429", "504")),
+        *(() if command.action in {Dismiss, Report} else ("429", "504")),
     }
     assert body_schema(described, command)["$ref"].endswith(f"/{command.action.__name__}")
 

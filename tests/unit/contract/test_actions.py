@@ -11,6 +11,7 @@ from services.contract.actions import (
     MAX_COMMAND_BYTES,
     MAX_FIRST_PROMPT_BYTES,
     MAX_NAME_CHARS,
+    MAX_NOTE_CHARS,
     MAX_PATH_BYTES,
     MAX_TEXT_BYTES,
     Action,
@@ -25,6 +26,7 @@ from services.contract.actions import (
     ReadScreen,
     Refresh,
     RenameWindow,
+    Report,
     Signal,
     SignalName,
     read_action,
@@ -64,6 +66,7 @@ GOOD: dict[type[AnyAction], st.SearchStrategy[dict[str, Any]]] = {
     Prompt: st.fixed_dictionaries({"text": texts}, optional={"submit": st.booleans(), "force": st.booleans()}),
     Signal: st.fixed_dictionaries({"signal": st.sampled_from([name.value for name in SignalName])}),
     Dismiss: nothing,
+    Report: st.fixed_dictionaries({}, optional={"note": texts | st.just("")}),
     Refresh: nothing,
     ReadScreen: nothing,
     ClosePane: nothing,
@@ -171,6 +174,9 @@ def test_a_missing_field_is_refused_by_its_name(kind: type[Action], field: str) 
         (Prompt, {"text": "a", "submit": None}, "submit"),
         (Prompt, {"text": "a", "submit": 1}, "submit"),
         (Prompt, {"text": "a", "force": "true"}, "force"),
+        (Report, {"note": None}, "note"),
+        (Report, {"note": "a\x1b"}, "note"),
+        (Report, {"note": "\ud800"}, "note"),
         (Signal, {"signal": "SIGUSR1"}, "signal"),
         (Signal, {"signal": "sigint"}, "signal"),
         (Signal, {"signal": "INT"}, "signal"),
@@ -206,6 +212,12 @@ def test_no_name_holds_a_control_character(char: str, place: str) -> None:
 def test_a_name_has_its_length() -> None:
     assert read_action(RenameWindow, {"name": "😀" * MAX_NAME_CHARS})
     assert refusal(RenameWindow, {"name": "a" * (MAX_NAME_CHARS + 1)}).startswith("name is wrong: ")
+
+
+def test_a_note_has_its_length_and_may_be_left_out() -> None:
+    assert read_action(Report, {}).note == ""
+    assert read_action(Report, {"note": "😀" * MAX_NOTE_CHARS})
+    assert refusal(Report, {"note": "a" * (MAX_NOTE_CHARS + 1)}).startswith("note is wrong: ")
 
 
 # Texts.

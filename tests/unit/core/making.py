@@ -10,13 +10,14 @@ from msgspec import structs
 
 from services.contract.entities import Confidence, Reading, RegistryEntry, Status, StatusName, TmuxServer
 from services.contract.events import NewEvent, Source
-from services.contract.requests import ReportSigns, ReportTmux, SeenPane, SeenWindow
+from services.contract.requests import Look, ReportSigns, ReportTmux, SeenPane, SeenWindow
 from services.contract.updates import Message
 from services.core.facts import Fact, fact_of
 from services.core.lifecycle import fold
 from services.core.own_events import (
     DISMISSED,
     new_dismissal,
+    new_look,
     new_reading,
     new_registry_change,
     new_registry_end,
@@ -202,20 +203,29 @@ class Log:
             self.add(new_tmux_event(f"t{next(_numbers)}", seen.at, payload))
         self.state.refresh(view, seen.revision)
 
-    def tell(self, *signs: RegistryEntry | Reading, at: int, gone: Sequence[int] = (), is_whole: bool = False) -> None:
+    def tell(
+        self, *signs: RegistryEntry | Reading | Look, at: int, gone: Sequence[int] = (), is_whole: bool = False
+    ) -> None:
         """Take what the registry and the screens say, as core does."""
         request = ReportSigns(
             at=at,
+            looks=tuple(one for one in signs if isinstance(one, Look)),
             registry=tuple(one for one in signs if isinstance(one, RegistryEntry)),
             gone=tuple(gone),
             is_whole=is_whole,
             readings=tuple(one for one in signs if isinstance(one, Reading)),
         )
-        entries, ended, readings = self.state.news_of(request)
+        news = self.state.news_of(request)
         self.add(
-            *(new_registry_change(f"r{next(_numbers)}", at, one) for one in entries),
-            *(new_registry_end(f"r{next(_numbers)}", at, one) for one in ended),
-            *(new_reading(f"r{next(_numbers)}", at, one) for one in readings),
+            *(new_registry_change(f"r{next(_numbers)}", at, one) for one in news.entries),
+            *(new_registry_end(f"r{next(_numbers)}", at, one) for one in news.gone),
+            *(new_reading(f"r{next(_numbers)}", at, one) for one in news.readings),
+            *(
+                new_look(
+                    f"l{next(_numbers)}", session, look.pane_id, at=at, session_at=self.state.clock_of(session, at)
+                )
+                for session, look in news.seen
+            ),
         )
 
     def settle(self, at: int, heard_at: int | None = None) -> int:

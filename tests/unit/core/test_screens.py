@@ -3,12 +3,20 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.contract.entities import Pane
+from services.contract.entities import Agent, Pane
 from services.contract.events import NewEvent
 from services.contract.orders import Attend
 from services.contract.requests import ReportTmux, SeenScreen
 from services.contract.updates import PaneRemoved, PaneUpdate
-from services.core.screens import BUSY, FORGET_MS, MAX_SCREENS, Screens
+from services.core.screens import (
+    ALL_PAST_SCREENS,
+    BUSY,
+    FORGET_MS,
+    MAX_SCREENS,
+    PAST_EVERY_MS,
+    PAST_SCREENS,
+    Screens,
+)
 from tests.unit.core.making import OTHER_SERVER, RUNS, TMUX, Log, hook, pane, recorded, report
 
 
@@ -31,11 +39,11 @@ def working(pane_id: str) -> Pane:
 def test_screens_are_published_only_while_they_are_watched() -> None:
     screens = Screens()
 
-    assert screens.take([seen("%1", b"one")]) == []
+    assert screens.take([seen("%1", b"one")], 0) == []
     assert screens.watch("ws", ["%1", "%2"], 0) == (b"one",)
-    assert screens.take([seen("%1", b"two"), seen("%2", b"2"), seen("%3", b"3")]) == [("%1", b"two"), ("%2", b"2")]
+    assert screens.take([seen("%1", b"two"), seen("%2", b"2"), seen("%3", b"3")], 0) == [("%1", b"two"), ("%2", b"2")]
     assert screens.watch("ws", [], 1) == ()
-    assert screens.take([seen("%1", b"three")]) == []
+    assert screens.take([seen("%1", b"three")], 0) == []
 
 
 def test_what_is_published_is_numbered_without_a_gap() -> None:
@@ -43,8 +51,8 @@ def test_what_is_published_is_numbered_without_a_gap() -> None:
     screens.watch("ws", ["%1"], 0)
     numbers = []
     for body in (b"a", b"b", b"c"):
-        screens.take([seen("%2", body)])
-        if screens.take([seen("%1", body)]):
+        screens.take([seen("%2", body)], 0)
+        if screens.take([seen("%1", body)], 0):
             numbers.append(screens.seq)
 
     assert numbers == [1, 2, 3]
@@ -54,13 +62,13 @@ def test_the_newest_screen_of_a_pane_counts() -> None:
     screens = Screens()
     screens.watch("ws", ["%1"], 0)
 
-    assert screens.take([seen("%1", b"old"), seen("%1", b"new")]) == [("%1", b"new")]
+    assert screens.take([seen("%1", b"old"), seen("%1", b"new")], 0) == [("%1", b"new")]
     assert screens.watch("another", ["%1", "%1"], 0) == (b"new",)
 
 
 def test_a_pane_that_goes_takes_its_screen_along() -> None:
     screens = Screens()
-    screens.take([seen("%1", b"one"), seen("%2", b"two")])
+    screens.take([seen("%1", b"one"), seen("%2", b"two")], 0)
 
     screens.note([PaneRemoved(pane_id="%1")])
 
@@ -71,7 +79,7 @@ def test_another_tmux_server_has_no_screens_yet() -> None:
     log, screens = Log(), Screens()
     log.see(report(pane("%1")))
     screens.note(log.take())
-    screens.take([seen("%1", b"of the old life")])
+    screens.take([seen("%1", b"of the old life")], 0)
 
     log.see(report(pane("%1"), server=OTHER_SERVER))
     screens.note(log.take())
@@ -81,14 +89,91 @@ def test_another_tmux_server_has_no_screens_yet() -> None:
 
 def test_a_bounded_number_of_screens_is_kept() -> None:
     screens = Screens()
-    screens.take([seen(f"%{number}", b"x") for number in range(MAX_SCREENS)])
-    screens.take([seen("%0", b"changed"), seen("%5000", b"new")])
+    screens.take([seen(f"%{number}", b"x") for number in range(MAX_SCREENS)], 0)
+    screens.take([seen("%0", b"changed"), seen("%5000", b"new")], 0)
 
     kept = screens.watch("ws", [f"%{number}" for number in range(MAX_SCREENS)], 0)
 
     assert len(kept) == MAX_SCREENS - 1
     assert kept[0] == b"changed"
     assert screens.watch("ws", ["%1"], 0) == ()
+
+
+# Past screens.
+
+
+def with_agents(*pane_ids: str) -> Screens:
+    log, screens = Log(), Screens()
+    log.see(report(*(pane(pane_id, agent=Agent(name="claude", pid=7)) for pane_id in pane_ids)))
+    screens.note(log.take())
+    return screens
+
+
+def test_the_last_screens_of_an_agent_are_kept() -> None:
+    screens = with_agents("%1")
+    for number in range(PAST_SCREENS + 5):
+        screens.take([seen("%1", b"%d" % number)], number * PAST_EVERY_MS)
+
+    assert screens.past("%1") == tuple(b"%d" % number for number in range(5, PAST_SCREENS + 5))
+
+
+def test_of_screens_that_change_fast_the_last_of_each_half_second_is_kept() -> None:
+    screens = with_agents("%1")
+    for at in range(0, 2_000, 100):
+        screens.take([seen("%1", b"%d" % at)], at)
+
+    assert screens.past("%1") == (b"400", b"900", b"1400", b"1900")
+
+
+def test_of_other_panes_only_the_newest_screen_is_known_until_they_are_watched() -> None:
+    screens = with_agents("%1")
+    screens.take([seen("%2", b"one")], 0)
+    screens.take([seen("%2", b"two")], 1_000)
+    assert screens.past("%2") == (b"two",)
+    assert screens.past("%9") == ()
+
+    screens.watch("ws", ["%2"], 1_000)
+    screens.take([seen("%2", b"three")], 2_000)
+    screens.take([seen("%2", b"four")], 3_000)
+
+    assert screens.past("%2") == (b"three", b"four")
+
+
+def test_what_is_seen_after_the_agent_left_comes_last() -> None:
+    screens = with_agents("%1")
+    screens.take([seen("%1", b"agent")], 0)
+    log = Log()
+    log.see(report(pane("%1")))
+    screens.note(log.take())
+    screens.take([seen("%1", b"shell")], 1_000)
+    screens.take([seen("%1", b"shell again")], 2_000)
+
+    assert screens.past("%1") == (b"agent", b"shell again")
+
+
+def test_past_screens_go_with_their_pane() -> None:
+    screens = with_agents("%1", "%2")
+    screens.take([seen("%1", b"one"), seen("%2", b"two")], 0)
+
+    screens.note([PaneRemoved(pane_id="%1")])
+    assert (screens.past("%1"), screens.past("%2")) == ((), (b"two",))
+
+    screens.take([seen("%1", b"another")], 1_000)
+    screens.take([seen("%1", b"shell")], 2_000)
+    assert screens.past("%1") == (b"shell",)
+
+
+def test_of_all_past_screens_the_oldest_goes() -> None:
+    names = [f"%{number}" for number in range(ALL_PAST_SCREENS // PAST_SCREENS + 10)]
+    screens = with_agents(*names)
+    for number in range(PAST_SCREENS):
+        for name in names:
+            screens.take([seen(name, b"%d" % number)], number * PAST_EVERY_MS)
+
+    kept = [screens.past(name) for name in names]
+    assert sum(map(len, kept)) == ALL_PAST_SCREENS
+    assert {past[-1] for past in kept} == {b"11"}
+    assert max(map(len, kept)) - min(map(len, kept)) <= 1
 
 
 # Who watches.

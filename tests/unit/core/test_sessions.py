@@ -7,7 +7,7 @@ from msgspec import msgpack, to_builtins
 
 from services.contract.entities import Agent, Reading, RegistryEntry, StatusName
 from services.contract.events import NewEvent
-from services.contract.requests import ReportTmux
+from services.contract.requests import Look, ReportTmux
 from services.contract.updates import Attention, SessionUpdate
 from services.core.fusion import PATIENCE_MS, TRAIL_MS
 from services.core.sessions import TRANSITIONS
@@ -147,6 +147,48 @@ def test_a_dismissal_holds_while_another_source_has_the_word() -> None:
     assert not log.status().unseen
     log.tell(entry("idle", T + 5_000, pane_id="%1", tmux_pid=SERVER.pid, cwd="/x"), at=T + 7_000)
     assert not log.status().unseen
+
+
+def finished() -> Log:
+    """A session whose turn has ended at T + 5,000, by its hooks."""
+    log = at_work()
+    log.add(hook("Stop", T + 5_000, pane="%1", tmux=TMUX))
+    log.tell(esc(T + 5_050), at=T + 5_060)
+    assert log.status().unseen
+    return log
+
+
+def test_a_person_who_presses_a_key_there_has_seen_the_end() -> None:
+    log = finished()
+    count = len(log.events)
+
+    log.tell(Look(pane_id="%1", at=T + 4_999), Look(pane_id="%2", at=T + 9_000), at=T + 9_000)
+    assert log.status().unseen, "before the end, and in another pane"
+    assert len(log.events) == count
+
+    log.tell(Look(pane_id="%1", at=T + 5_000), at=T + 9_000)
+    assert not log.status().unseen
+    log.tell(Look(pane_id="%1", at=T + 10_000), at=T + 10_000)
+    assert len(log.events) == count + 1, "once is enough"
+    assert log.status().name is IDLE
+    assert log.replayed().sessions() == log.state.sessions()
+
+
+def test_who_looks_at_an_error_has_not_done_with_it() -> None:
+    log = at_work()
+    log.add(hook("StopFailure", T + 5_000, pane="%1", tmux=TMUX, error="overloaded"))
+
+    log.tell(Look(pane_id="%1", at=T + 6_000), at=T + 6_000)
+
+    assert (log.status().name, log.status().error, log.status().unseen) == (StatusName.ERROR, "overloaded", False)
+
+
+def test_the_next_end_is_unseen_again() -> None:
+    log = finished()
+    log.tell(Look(pane_id="%1", at=T + 6_000), at=T + 6_000)
+    log.add(hook("UserPromptSubmit", T + 7_000, pane="%1", tmux=TMUX), hook("Stop", T + 8_000, pane="%1", tmux=TMUX))
+
+    assert log.status().unseen
 
 
 def test_a_whole_report_ends_what_it_does_not_have() -> None:

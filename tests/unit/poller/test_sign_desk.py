@@ -8,7 +8,7 @@ from services.contract.entities import (
     StatusName,
     TmuxServer,
 )
-from services.contract.requests import ReportSigns, SeenPane
+from services.contract.requests import Look, ReportSigns, SeenPane
 from services.poller.core_link import CoreLink
 from services.poller.sight import View
 from services.poller.sign_desk import DOUBT_MS, SignDesk
@@ -171,3 +171,18 @@ async def test_a_pane_without_its_agent_is_forgotten() -> None:
     await parts.desk.read([screen("idle", 20)])
 
     assert [one.captured_at for report in parts.reports for one in report.readings] == [10, 20]
+
+
+async def test_a_person_is_told_once_for_each_key_and_only_in_an_agents_pane() -> None:
+    parts = Parts()
+    await parts.desk.look(view(agent("%1"), pane("%2")))
+
+    await parts.desk.saw({"%1": 50, "%2": 50})
+    await parts.desk.saw({"%1": 50})
+    await parts.desk.saw({"%1": 51})
+    await parts.desk.saw({})
+
+    assert [report.looks for report in parts.reports if report.looks] == [
+        (Look(pane_id="%1", at=50_999),),
+        (Look(pane_id="%1", at=51_999),),
+    ]

@@ -66,6 +66,11 @@ class Bindings:
         """Another server or other agents may be in the panes."""
         self._shown.clear()
 
+    def fronts(self, session_id: str) -> dict[str, str | None]:
+        """What the panes show that a session was in at the last `note`, and will be in after the next."""
+        panes = (self.pane_of(session_id), self._claim(session_id).pane_id)
+        return {pane_id: self.in_pane(pane_id) for pane_id in panes if pane_id is not None}
+
     def pane_of(self, session_id: str) -> str | None:
         """The pane that a session was in last."""
         claim = self._claims.get(session_id)

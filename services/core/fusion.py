@@ -156,12 +156,13 @@ def _verdict(turn: Turn, hook: Sign | None, winner: Sign, signs: Signs, before: 
     if winner is hook:
         status = structs.replace(status_of(turn), disputed_by=disputed_by)
         return Verdict(status=status, asks=asked(turn))
-    is_same = before.name is winner.says
+    waiting_for = None if winner.says is not StatusName.WAITING else _waiting_for(winner, signs.screen)
+    is_same = (before.name, before.waiting_for) == (winner.says, waiting_for)
     dialog = _dialog(turn, hook, winner)
     status = Status(
         name=winner.says,
         since=before.since if is_same else winner.at,
-        waiting_for=None if winner.says is not StatusName.WAITING else _waiting_for(winner, signs.screen),
+        waiting_for=waiting_for,
         unseen=winner.says is StatusName.IDLE and _unseen(hook, before),
         background_tasks=len(turn.background_tasks) if winner.says is StatusName.IDLE else 0,
         evidence=Evidence(source=winner.source, rule=winner.rule, at=winner.at, event_id=winner.event_id),

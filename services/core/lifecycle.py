@@ -34,7 +34,7 @@ def fold(turn: Turn, fact: Fact) -> Turn:
     if changed is after:
         return after
     moved = condition(turn) != condition(changed)
-    if (is_hook and (moved or fact.agent_id is None)) or fact.name == PANE_CLOSED:
+    if moved or fact.name in _TELLING or fact.name == PANE_CLOSED:
         changed = structs.replace(changed, told_at=max(changed.told_at, fact.told_at))
     if not moved and name_of(changed) is not StatusName.WORKING:
         return changed  # A late fact of a closed turn is not why it is closed, nor a parallel tool why one waits.
@@ -183,9 +183,10 @@ def _notice(turn: Turn, fact: Fact) -> Turn:
     if fact.kind in {"elicitation_complete", "elicitation_response"}:
         return _elicited(turn, fact)
     if fact.kind == "idle_prompt":
-        # It comes from the empty input line: whatever was open before is over, by an Esc that no event told of.
+        # It comes from the empty input line: whatever was open before is over, by an Esc that no event told of. Who
+        # pressed it has seen the end.
         is_news = turn.phase in {Phase.NEW, Phase.OPEN}
-        return _closed(turn, Phase.IDLE, unseen=True) if is_news else structs.replace(turn, pending=())
+        return _closed(turn, Phase.IDLE) if is_news else structs.replace(turn, pending=())
     waiting_for = _NOTICES.get(fact.kind or "")
     if waiting_for is None or turn.phase not in {Phase.NEW, Phase.OPEN} or turn.pending:
         return turn
@@ -323,6 +324,12 @@ _AGENT: Final[dict[str, _Rule]] = {
     "Elicitation": _elicitation,
     "ElicitationResult": _elicited,
 }
+
+_TELLING: Final = frozenset(
+    {"SessionStart", "UserPromptSubmit", "PreToolUse", "PermissionRequest", "Elicitation", "Stop", "StopFailure"}
+)
+"""What says how things stand, also where it stood so before. The end of a call, or of a batch, does not: it may be that
+of a parallel one, or of one that an Esc broke off."""
 
 # What is no hook. A hook of the same name is any other unknown hook.
 _OTHERS: Final[dict[tuple[str, str], _Rule]] = {

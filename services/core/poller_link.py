@@ -23,11 +23,16 @@ class PollerLink:
         self._orders = orders
         self.peer: bytes | None = None
         self.heard_at = 0
-        """When a poller said something, by core's clock."""
+        """When a poller said something, by core's clock; 0 until one has told all that it knows."""
+
+    def informed(self, at: int) -> None:
+        """A poller has told all that it knows of registry and screens."""
+        self.heard_at = at
 
     def heard(self, at: int) -> None:
-        """A poller said something."""
-        self.heard_at = max(self.heard_at, at)
+        """A poller said something: what it did not mention is as it was."""
+        if self.heard_at:
+            self.heard_at = at
 
     def reported(self, peer: bytes) -> None:
         """Its report of tmux was taken: it is the poller."""

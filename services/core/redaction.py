@@ -77,6 +77,7 @@ _INNER_FIELDS: Final = frozenset(
 """Keys that stay further inside, where others may be a person's words: `answers` has questions for keys."""
 
 _SGR: Final = re.compile(r"\x1b\[[0-9;:]*m")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TOKEN: Final = re.compile(r"[^\W_]+(?:[_/@=\\.\-:'\u2019+&#$%~]+[^\W_]+)*")
 """A word with what is written together with it: of a path or an identifier no part stays."""
 _GLUED_BEFORE: Final = tuple("_/@=\\$#%&~.-")
@@ -135,7 +136,7 @@ class Redactor:
 
     def screen(self, text: str) -> str:
         """The rows of a screen, without colours; words of the user interface stay, and the numbers of options."""
-        plain = _SGR.sub("", text)
+        plain = _CONTROL.sub("", _SGR.sub("", text))
         numbers = {found.start(1) for found in _NUMBERED.finditer(plain)}
         parts: list[str] = []
         end = 0

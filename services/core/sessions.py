@@ -40,6 +40,8 @@ class Sessions:
     ) -> None:
         self.known = known
         self.corrections = corrections
+        self.clock = 0
+        """When the newest event was received; one from the spool may be much older, and nothing waits for its time."""
         self.witnesses = Witnesses(testimony)
         self.bindings = Bindings(known, self.witnesses, tmux)
         self._in_review: set[str] = set()
@@ -59,15 +61,18 @@ class Sessions:
         session.last_event_at = max(session.last_event_at, fact.at)
         session.last_received_at = max(session.last_received_at, now)
         session.is_active |= fact.name not in PRELUDE
-        self.add_fact(session_id, session, fact, now)
+        self.add_fact(session_id, session, fact)
+        pane_id = self.bindings.pane_of(session_id)
+        if pane_id is not None and self.bindings.in_pane(pane_id) == session_id:
+            session.pid = self.bindings.agent_of(pane_id) or session.pid
         return session
 
-    def add_fact(self, session_id: str, session: SessionState, fact: Fact, now: int) -> None:
+    def add_fact(self, session_id: str, session: SessionState, fact: Fact) -> None:
         """Something happened to a session."""
         self._mark(session_id)
         if not session.timeline.add(fact):
             session.late_events += 1
-        self._look_again(session_id, now)
+        self._look_again(session_id)
 
     def see(self, event: NewEvent) -> None:
         """A person has seen, or dismissed, how the turn ended. It is in none of the counters."""
@@ -75,7 +80,10 @@ class Sessions:
         if event.session_id is not None and session is not None:
             status = structs.replace(session.verdict.status, unseen=False)
             session.verdict = structs.replace(session.verdict, status=status)
-            self.add_fact(event.session_id, session, fact_of(event), event.received_at)
+            self.add_fact(event.session_id, session, fact_of(event))
+            pane_id = self.bindings.pane_of(event.session_id)
+            if pane_id is not None:
+                self.changed_panes.add(pane_id)
 
     def take_entry(self, event: NewEvent) -> None:
         """The registry has a new word on a process, or has it no more."""
@@ -84,6 +92,8 @@ class Sessions:
         at = event.received_at
         left = self.witnesses.remove(entry.pid) if is_gone else self.witnesses.put(entry, event.id, at)
         changed_at = min(at, entry.status_at)
+        if left is not None and left in self.known and self.witnesses.of_session(left) is None:
+            self.known[left].gone = gone_sign(REGISTRY, event.name, at if is_gone else changed_at, event.id)
         if not is_gone:
             # The process is as old as its first session; the next ones began with it in them.
             session = self._open(entry.session_id, changed_at if left is not None else entry.started_at or at)
@@ -92,63 +102,82 @@ class Sessions:
             if entry.pane_id is not None:
                 session.pane_id, session.tmux_pid = entry.pane_id, entry.tmux_pid
             self._mark(entry.session_id)
-            self._look_again(entry.session_id, at)
+            self._look_again(entry.session_id)
         if left is not None and left in self.known:
-            if self.witnesses.of_session(left) is None:
-                self.known[left].gone = gone_sign(REGISTRY, event.name, at if is_gone else changed_at, event.id)
             self._mark(left)
-            self._look_again(left, at)
+            self._look_again(left)
 
     def take_reading(self, event: NewEvent) -> None:
-        """A screen means something else."""
+        """A screen means something else. One that was captured before its agent left says nothing any more."""
         reading = msgspec.json.decode(event.payload, type=Reading)
+        if self.bindings.agent_of(reading.pane_id) is None:
+            return
         self.witnesses.read(reading, event.id)
         self.changed_panes.add(reading.pane_id)
         session_id = self.bindings.in_pane(reading.pane_id)
         if session_id is not None:
-            self._judge(session_id, event.received_at)
+            self._look_again(session_id)
 
     def settle(self, event: NewEvent) -> None:
         """The sources that disagree had their time."""
         session = self.known.get(event.session_id or "")
         if event.session_id is not None and session is not None:
-            session.settled_at = event.received_at
-            self._judge(event.session_id, event.received_at)
+            # The clock may have been set back since: what was due is due.
+            session.settled_at = max(event.received_at, session.verdict.review_at or 0)
+            self._look_again(event.session_id)
 
     def agent_changed(self, pane: SeenPane, before: int | None, event: NewEvent) -> None:
         """Another agent runs in a pane, or none: its sessions have lost their process, or found it."""
         after = None if pane.agent is None else pane.agent.pid
         if after is None:
             self.witnesses.forget_screen(pane.id)
-        for session_id in self.bindings.sessions_of(pane.id):
+        for session_id in self._live_in(pane.id):
             session = self.known[session_id]
-            is_old = session.started_at < event.received_at - STARTING_MS
+            is_old = session.last_received_at < event.received_at - STARTING_MS
             if before is not None and (session.pid == before or (session.pid is None and is_old)):
                 session.gone = gone_sign(PROCESS, "agent left the pane", event.received_at, event.id)
             elif after is not None and session.pid is None:
                 session.pid = after
             self._mark(session_id)
-            self._judge(session_id, event.received_at)
+            self._look_again(session_id)
+
+    def _live_in(self, pane_id: str) -> tuple[str, ...]:
+        """The sessions in a pane that have not ended; those that have may be many."""
+        sessions = self.bindings.sessions_of(pane_id)
+        return tuple(one for one in sessions if self.known[one].verdict.status.name is not StatusName.ENDED)
 
     def close_pane(self, pane_id: str, event: NewEvent) -> None:
         """A pane is gone from tmux."""
         self.witnesses.forget_screen(pane_id)
-        fact = Fact(at=event.at, told_at=event.received_at, event_id=event.id, name=PANE_CLOSED, source=event.source)
-        for session_id in self.bindings.sessions_of(pane_id):
-            self.add_fact(session_id, self.known[session_id], fact, event.received_at)
+        for session_id in self._live_in(pane_id):
+            session = self.known[session_id]
+            fact = Fact(
+                at=max(event.at, session.last_event_at),  # Its own clock may be ahead.
+                told_at=event.received_at,
+                event_id=event.id,
+                name=PANE_CLOSED,
+                source=event.source,
+            )
+            self.add_fact(session_id, session, fact)
 
     def forget_old(self, now: int) -> tuple[str, ...]:
         """Let go of sessions that ended, or fell silent, long ago; which."""
-        old = tuple(session_id for session_id, session in self.known.items() if _is_old(session, now))
+        old = tuple(session_id for session_id in self.known if self._is_old(session_id, now))
         for session_id in old:
             pane_id = self.bindings.pane_of(session_id)
+            self.bindings.forget(session_id)
             if pane_id is not None:
-                self.bindings.forget(session_id)
                 self.changed_panes.add(pane_id)
             self._in_review.discard(session_id)
             del self.known[session_id]
             self.changed.pop(session_id, None)
         return old
+
+    def _is_old(self, session_id: str, now: int) -> bool:
+        session = self.known[session_id]
+        is_over = session.verdict.status.name is StatusName.ENDED
+        is_silent = now - session.last_received_at >= (ENDED_KEPT_MS if is_over else SILENT_KEPT_MS)
+        return is_silent and self.witnesses.of_session(session_id) is None
 
     def _open(self, session_id: str, at: int) -> SessionState:
         session = self.known.get(session_id)
@@ -158,22 +187,23 @@ class Sessions:
 
     # The status.
 
-    def _look_again(self, session_id: str, now: int) -> None:
-        """Judge a session anew, and those that share a pane with it when it took the pane or left it."""
-        before = self.bindings.pane_of(session_id)
-        shown = None if before is None else self.bindings.in_pane(before)
+    def _look_again(self, session_id: str) -> None:
+        """Judge a session anew, and those in front of its pane when it took the pane or left it."""
+        before = self.bindings.fronts(session_id)
         self.bindings.note(session_id)
-        self._judge(session_id, now)
-        after = self.bindings.pane_of(session_id)
-        if before == after and (before is None or shown == self.bindings.in_pane(before)):
+        self._judge(session_id)
+        after = {pane_id: self.bindings.in_pane(pane_id) for pane_id in before}
+        if before == after:
             return
-        for pane_id in sorted({pane for pane in (before, after) if pane is not None}):
-            self.changed_panes.add(pane_id)
-            for other in self.bindings.sessions_of(pane_id):
-                self._mark(other)
-                self._judge(other, now)
+        changed = [pane_id for pane_id in before if before[pane_id] != after[pane_id]]
+        self.changed_panes.update(changed)
+        left = {one for pane_id in changed if (one := before[pane_id]) in self.known and one is not None}
+        in_front = {one for pane_id in changed if (one := after[pane_id]) is not None}
+        for other in (*sorted(left - in_front), *sorted(in_front)):  # The screen is the latter's.
+            self._mark(other)
+            self._judge(other)
 
-    def _judge(self, session_id: str, now: int) -> None:
+    def _judge(self, session_id: str) -> None:
         """Decide a session's status from all that is known of it."""
         session = self.known[session_id]
         before = session.verdict.status
@@ -186,7 +216,7 @@ class Sessions:
             gone=None if listed is not None else session.gone,
         )
         turn = session.timeline.turn
-        verdict = fuse(turn, signs, now=now, settled_at=session.settled_at, before=before)
+        verdict = fuse(turn, signs, now=self.clock, settled_at=session.settled_at, before=before)
         if verdict == session.verdict:
             return
         self._mark(session_id)
@@ -194,8 +224,8 @@ class Sessions:
         if verdict.status.name is not before.name:
             self.bindings.note(session_id)
         self._note_review(session_id, verdict)
-        self._note_transition(session, before, now)
-        if pane_id is not None:
+        self._note_transition(session, before)
+        if pane_id is not None and self.bindings.in_pane(pane_id) == session_id:
             self.changed_panes.add(pane_id)
 
     def _mark(self, session_id: str) -> None:
@@ -208,7 +238,7 @@ class Sessions:
         else:
             self._in_review.add(session_id)
 
-    def _note_transition(self, session: SessionState, before: Status, now: int) -> None:
+    def _note_transition(self, session: SessionState, before: Status) -> None:
         status = session.verdict.status
         if (before.name, before.waiting_for) == (status.name, status.waiting_for) or status.evidence is None:
             return
@@ -218,7 +248,7 @@ class Sessions:
         )
         self.corrections += corrected
         transition = Transition(
-            at=now,
+            at=self.clock,
             name=status.name,
             waiting_for=status.waiting_for,
             source=status.evidence.source,
@@ -235,7 +265,8 @@ class Sessions:
         return tuple(
             session_id
             for session_id, verdict in verdicts
-            if verdict.review_at is not None and verdict.review_at <= (heard_at if verdict.awaits_word else now)
+            if verdict.review_at is not None
+            and verdict.review_at <= (min(now, heard_at) if verdict.awaits_word else now)
         )
 
     def next_review(self) -> int | None:
@@ -269,8 +300,3 @@ class Sessions:
         if status is None or (status.name is StatusName.ENDED and screen.at > status.since):
             return None, fuse(Turn(), Signs(screen=screen), now=screen.at).status  # An agent without hooks.
         return session_id, status
-
-
-def _is_old(session: SessionState, now: int) -> bool:
-    is_over = session.verdict.status.name is StatusName.ENDED
-    return now - session.last_received_at >= (ENDED_KEPT_MS if is_over else SILENT_KEPT_MS)

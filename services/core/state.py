@@ -51,6 +51,7 @@ class Dump(Struct, kw_only=True):
     testimony: Testimony = field(default_factory=Testimony)
     corrections: int = 0
     """Transitions by which a source corrected what another had said."""
+    clock: int = 0
 
 
 class SignNews(Struct, frozen=True, kw_only=True):
@@ -72,6 +73,8 @@ class State:
         self._seen = kept.tmux  # With what the log leaves out.
         self._revision: int | None = None
         self._sessions = Sessions(kept.sessions, kept.testimony, kept.corrections, lambda: self._tmux)
+        self._sessions.clock = kept.clock
+        self._told = {session.id for session in self.sessions()}
         self._windows_changed = False
         self._removed: dict[tuple[str, str], Message] = {}
         self._happened: list[Message] = []
@@ -84,6 +87,7 @@ class State:
             tmux=self._tmux,
             testimony=sessions.witnesses.kept,
             corrections=sessions.corrections,
+            clock=sessions.clock,
         )
 
     # In: events.
@@ -91,6 +95,7 @@ class State:
     def apply(self, seq: int, event: NewEvent, is_first: IsFirst) -> XpAward | None:
         """Take one kept event; the award that it earned, if any."""
         self._happened.append(EventKept(event=kept_event(seq, event, EVENT_PAYLOAD_BYTES)))
+        self._sessions.clock = max(self._sessions.clock, event.received_at)
         award = None
         match event.source:
             case Source.HOOK:
@@ -134,6 +139,8 @@ class State:
         panes = (*change.opened, *change.changed)
         agent_of = self._sessions.bindings.agent_of
         before = {pane.id: None if change.is_new_server else agent_of(pane.id) for pane in panes}
+        for pane in change.opened:
+            self._sessions.witnesses.forget_screen(pane.id)
         self._tmux = apply_change(self._tmux, change)
         self._seen = apply_change(self._seen, change)
         self._sessions.bindings.look_at_tmux()
@@ -144,6 +151,7 @@ class State:
 
     def _sweep(self, now: int) -> None:
         for session_id in self._sessions.forget_old(now):
+            self._told.discard(session_id)
             self._removed["session", session_id] = SessionRemoved(session_id=session_id)
 
     # In: what a poller sees.
@@ -207,17 +215,23 @@ class State:
         messages += [PaneUpdate(pane=pane) for pane_id in panes if (pane := self.pane(pane_id)) is not None]
         for session_id, before in self._sessions.changed.items():
             session = self.session(session_id)
-            if session is None:  # A phantom, and no longer in front of its pane.
-                messages.append(SessionRemoved(session_id=session_id))
-            else:
+            if session is not None:
+                self._told.add(session_id)
                 messages.append(SessionUpdate(session=session))
                 messages += attention(before, session)
+            elif session_id in self._told:  # A phantom, and no longer in front of its pane.
+                self._told.remove(session_id)
+                messages.append(SessionRemoved(session_id=session_id))
         messages += self._happened
-        self.forget_updates()
+        self._clear_updates()
         return messages
 
     def forget_updates(self) -> None:
         """Drop what changed: nobody is to be told, as after a replay."""
+        self._told = {session.id for session in self.sessions()}
+        self._clear_updates()
+
+    def _clear_updates(self) -> None:
         self._sessions.changed.clear()
         self._sessions.changed_panes.clear()
         self._windows_changed = False

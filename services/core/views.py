@@ -83,7 +83,8 @@ def pane_view(seen: SeenPane, session_id: str | None, status: Status | None) -> 
 def attention(before: Status, session: Session) -> list[Attention]:
     """What a person is told: also of a turn that began and ended within one batch."""
     status = session.status
-    if before.name is status.name and (before.since == status.since or _is_one(before, status)):
+    is_same = before.name is status.name and before.unseen >= status.unseen
+    if before.name is status.name and ((is_same and before.since == status.since) or _is_one(before, status)):
         return []
     match status.name:
         case StatusName.WAITING:
@@ -101,4 +102,6 @@ def _is_one(before: Status, status: Status) -> bool:
     """Whether another source tells what one has told already."""
     if before.evidence is None or status.evidence is None or before.evidence.source == status.evidence.source:
         return False
+    if status.unseen and not before.unseen:
+        return False  # Nobody was told: only now it is known that a turn finished.
     return abs(before.since - status.since) <= SAME_MS

@@ -140,7 +140,10 @@ class Writes:
         ]
         if events:
             self._keeper.append(events, now)
-        self._link.heard(now)
+        if request.is_whole:
+            self._link.informed(now)
+        else:
+            self._link.heard(now)
         return Taken(epoch=self._stream.epoch)
 
     def settle(self) -> None:

@@ -46,9 +46,14 @@ class RuleBook:
         self._own: dict[str, _File] = {}
         self._looked_at = float("-inf")
         self._rules: dict[str, tuple[Rules, ...]] = {}
-        self.version = 0
-        """Another number after the rules have changed."""
+        self._version = 0
         self._sort()
+
+    @property
+    def version(self) -> int:
+        """Another number after the rules have changed."""
+        self.look()
+        return self._version
 
     def read(self, agent: str, screen: Screen) -> Reading | None:
         """What the screen of an agent means; None when no rule knows it."""
@@ -69,7 +74,7 @@ class RuleBook:
         if {name: file.signature for name, file in self._own.items()} == found:
             return
         self._own = {name: self._take(name, signature) for name, signature in found.items()}
-        self.version += 1
+        self._version += 1
         self._sort()
 
     def _take(self, name: str, signature: Signature) -> _File:

@@ -161,7 +161,7 @@ def _ready(rule: _Rule, names: set[str]) -> Rule:
 
 def _compiled(pattern: str, name: str, field: str) -> re.Pattern[str]:
     if _has_nested_repeats(pattern):
-        raise _FieldError(field, "a repeat inside a repeat can take forever")
+        raise _FieldError(field, "a repeat of a repeat, or of alternatives, can take forever")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # What Python will read in another way one day.
@@ -171,7 +171,7 @@ def _compiled(pattern: str, name: str, field: str) -> re.Pattern[str]:
 
 
 def _has_nested_repeats(pattern: str) -> bool:
-    """Whether a group that repeats without end holds something that does."""
+    """Whether a group that repeats without end holds something that does, or alternatives."""
     groups, closed = [False], False
     for part in _PART.findall(pattern):
         if part in {"*", "+"} or (part[0] == "{" and len(part) > 1):
@@ -179,6 +179,7 @@ def _has_nested_repeats(pattern: str) -> bool:
                 return True
             groups[-1] = True
         closed = False
+        groups[-1] = groups[-1] or (part == "|" and len(groups) > 1)
         if part == "(":
             groups.append(False)
         elif part == ")" and len(groups) > 1:

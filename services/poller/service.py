@@ -214,7 +214,7 @@ class Poller:
             self._gallery.forget()  # Core has forgotten the screens of the other life, and the ids come again.
             self._schedule.forget_captures()
         self._schedule.see(self._sight.activity, [pane.id for pane in view.panes if pane.agent is not None])
-        if view is not self._shown:
+        if view is not self._shown or not self._signs.reports:
             self._shown = view
             self._alarm.registry.set()  # A process may be in another pane, or in one at last.
         self._gallery.keep_only(frozenset(self._sight.activity))
@@ -292,6 +292,7 @@ class Poller:
 
     async def _read_registry_on(self) -> None:
         loop = asyncio.get_running_loop()
+        await self._alarm.registry.wait()  # The first look at tmux: it tells which pane a process is in.
         while True:
             self._alarm.registry.clear()
             changed = await self._signs.look(self._shown)

@@ -13,7 +13,8 @@ from services.poller.registry import Registry
 from services.poller.sight import NOTHING, View
 
 DOUBT_MS: Final = 250
-"""A screen that no rule knows may be half drawn: core is told when it is still so after this."""
+"""A screen that no rule knows may be half drawn: core is told when it is still so after this. Nor is core told more
+often what one screen means."""
 
 
 class Files(Protocol):
@@ -55,6 +56,8 @@ class SignDesk:
         self._now_ms = now_ms
         self._registry = Registry()
         self._is_whole = True
+        self._life = 0
+        self._version = rules.version
         self._view = NOTHING
         self._read: dict[str, _Read] = {}
         self._told: dict[str, Reading] = {}
@@ -69,12 +72,13 @@ class SignDesk:
         """Core may have nothing: the next report is whole."""
         self._registry.forget()
         self._is_whole = True
+        self._life += 1
         self._read.clear()
         self._told.clear()
         self._looks.clear()
 
     async def look(self, view: View) -> tuple[str, ...]:
-        """Read the registry, and tell core what changed; the panes that it was about."""
+        """Read the registry, and tell core what changed; the panes to look at: those that it was about, or all."""
         async with self._telling:
             self._view = view
             self._keep_only({pane.id for pane in view.panes if pane.agent is not None})
@@ -83,6 +87,9 @@ class SignDesk:
             changed, gone = self._registry.changes(entries)
             if changed or gone or self._is_whole:
                 await self._tell(ReportSigns(at=self._now_ms(), registry=changed, gone=gone, is_whole=self._is_whole))
+        if self._version != self._rules.version:
+            self._version = self._rules.version
+            return tuple(pane.id for pane in view.panes if pane.agent is not None)
         return tuple(entry.pane_id for entry in changed if entry.pane_id is not None)
 
     async def saw(self, activity: Mapping[str, int]) -> None:
@@ -104,8 +111,8 @@ class SignDesk:
                 for screen in screens
                 if screen.pane_id in agents and (reading := self._news(agents[screen.pane_id], screen)) is not None
             ]
-            if readings:
-                await self._tell(ReportSigns(at=self._now_ms(), readings=tuple(readings)))
+            if readings and not await self._tell(ReportSigns(at=self._now_ms(), readings=tuple(readings))):
+                return tuple(screen.pane_id for screen in screens)
         return tuple(screen.pane_id for screen in screens if screen.pane_id in self._doubted)
 
     def _news(self, agent: str, screen: Screen) -> Reading | None:
@@ -119,10 +126,11 @@ class SignDesk:
         if structs.replace(reading, captured_at=told.captured_at) == told:
             self._doubted.pop(pane_id, None)
             return None
-        if reading.says is StatusName.UNKNOWN:
-            since = self._doubted.setdefault(pane_id, screen.captured_at)
-            if screen.captured_at - since < DOUBT_MS:
-                return None
+        is_half_drawn = reading.says is StatusName.UNKNOWN
+        since = self._doubted.setdefault(pane_id, screen.captured_at) if is_half_drawn else told.captured_at
+        if pane_id in self._told and screen.captured_at - since < DOUBT_MS:
+            self._doubted.setdefault(pane_id, screen.captured_at)
+            return None
         self._doubted.pop(pane_id, None)
         self._told[pane_id] = reading
         return reading
@@ -132,12 +140,15 @@ class SignDesk:
             for pane_id in [one for one in kept if one not in pane_ids]:
                 del kept[pane_id]
 
-    async def _tell(self, report: ReportSigns) -> None:
-        if await self._core.tell(report):
-            self._is_whole = False
-            self.reports += 1
-        else:
+    async def _tell(self, report: ReportSigns) -> bool:
+        life = self._life
+        if not await self._core.tell(report):
             self.forget()
+            return False
+        if life == self._life and report.is_whole:  # Core may have become another one meanwhile.
+            self._is_whole = False
+        self.reports += 1
+        return True
 
 
 def _placed(entries: Mapping[int, RegistryEntry], view: View) -> dict[int, RegistryEntry]:

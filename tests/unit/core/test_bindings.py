@@ -2,8 +2,12 @@
 
 from typing import Any
 
+from msgspec import structs
+
 from services.contract.entities import Agent, Process, RegistryEntry, StatusName
 from services.contract.requests import SeenPane
+from services.core.sessions import SILENT_KEPT_MS
+from services.core.state import SWEEP_EVERY
 from tests.unit.core.making import OTHER_SERVER, SERVER, TMUX, Log, entry, hook, pane, reading, report, window
 
 CLAUDE, NESTED, NEXT = 50, 60, 70
@@ -297,6 +301,7 @@ def test_a_new_session_that_has_done_nothing_is_shown_in_its_pane() -> None:
 
     assert shown(log) == "a"
     assert log.status("a").name is StatusName.IDLE
+    assert [message.type for message in log.take()].count("session_update") == 1
     log.add(hook("SessionStart", 2_100, session="b", pane="%1", tmux=TMUX))
     assert [message.type for message in log.take()].count("session_removed") == 1
     assert [session.id for session in log.state.sessions()] == ["b"]
@@ -311,3 +316,68 @@ def test_a_replay_binds_the_same() -> None:
 
     assert log.replayed().panes() == log.state.panes()
     assert log.replayed().sessions() == log.state.sessions()
+
+
+def test_clients_hear_nothing_of_a_phantom_that_they_never_had() -> None:
+    log = running()
+    log.take()
+    log.add(hook("SessionStart", 2_000, session="phantom", pane="%1", tmux=TMUX))
+
+    assert [message.type for message in log.take()] == ["event"]
+
+
+def test_a_session_that_was_resumed_by_another_process_ends_with_it() -> None:
+    log = Log()
+    log.see(report(agent()))
+    log.add(hook("UserPromptSubmit", 1_000, session="a", pane="%1", tmux=TMUX))
+    log.see(report(pane("%1"), at=9_000))
+    log.see(report(agent(pid=NEXT), at=12_000))
+    log.add(hook("SessionStart", 12_500, session="a", pane="%1", tmux=TMUX, source="resume"))
+    session = log.state.session("a")
+    assert session is not None
+    assert session.pid == NEXT
+
+    log.see(report(pane("%1"), at=20_000))
+
+    assert ended(log, "a")
+
+
+def test_a_pane_that_closes_ends_a_session_whose_clock_is_ahead() -> None:
+    log = Log()
+    log.see(report(agent()))
+    prompt = hook("UserPromptSubmit", 1_000, session="a", pane="%1", tmux=TMUX)
+    log.add(structs.replace(prompt, sent_at=600_000))
+
+    log.see(report(at=5_000))
+
+    assert ended(log, "a")
+
+
+def test_a_reading_that_comes_after_the_agent_has_gone_says_nothing() -> None:
+    log = running()
+    log.see(report(pane("%1"), at=9_000))
+    log.tell(reading(StatusName.WORKING, 8_990), at=9_010, gone=[CLAUDE])
+
+    seen = log.state.pane("%1")
+    assert seen is not None
+    assert (seen.status and seen.status.name) is StatusName.ENDED
+
+
+def test_many_sessions_that_ended_in_a_pane_cost_its_next_one_nothing() -> None:
+    log = running("outer")
+    for number in range(50):
+        log.add(hook("UserPromptSubmit", 2_000 + number, session=f"s{number}", pane="%1", tmux=TMUX))
+        log.add(hook("SessionEnd", 2_000 + number, session=f"s{number}", pane="%1", tmux=TMUX))
+    log.take()
+
+    log.add(hook("UserPromptSubmit", 9_000, session="next", pane="%1", tmux=TMUX))
+    assert len(log.take()) <= 5
+    log.see(report(at=9_500))
+    assert len(log.take()) <= 10
+
+
+def test_a_session_that_is_listed_is_not_forgotten_however_long_it_is_silent() -> None:
+    log = running()
+    log.add(*(hook("Noise", SILENT_KEPT_MS + 10_000, session=None) for _ in range(SWEEP_EVERY)))
+
+    assert log.state.session("a") is not None

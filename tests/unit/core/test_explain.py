@@ -69,7 +69,7 @@ def test_every_source_is_told_also_the_one_that_is_not_believed() -> None:
     assert found.review_at == 3_300
     assert (found.agent, found.last_hook_at) == (Agent(name="claude", pid=50), 3_000)
     assert found.sessions == (
-        Bound(session_id="old", status=StatusName.ENDED, is_shown=False, by="hook"),
+        Bound(session_id="old", status=StatusName.ENDED, is_shown=False, by="hook", pid=50),
         Bound(session_id="s1", status=StatusName.WORKING, is_shown=True, by="registry", pid=50),
     )
 

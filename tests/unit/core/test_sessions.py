@@ -8,7 +8,7 @@ from msgspec import msgpack, to_builtins
 from services.contract.entities import Agent, Reading, RegistryEntry, StatusName
 from services.contract.events import NewEvent
 from services.contract.requests import Look, ReportTmux
-from services.contract.updates import Attention, SessionUpdate
+from services.contract.updates import Attention, PaneUpdate, SessionUpdate
 from services.core.fusion import PATIENCE_MS, TRAIL_MS
 from services.core.sessions import TRANSITIONS
 from services.core.state import Dump, State
@@ -64,7 +64,7 @@ def test_the_next_hook_is_believed_again() -> None:
 def test_a_registry_that_does_not_follow_overrules_once_the_poller_was_heard() -> None:
     log = at_work()
     log.tell(esc(T + 5_000), at=T + 5_010)
-    log.add(hook("PostToolUse", T + 5_500, pane="%1", tmux=TMUX, tool_name="Bash", tool_use_id="c1"))
+    log.add(hook("PreToolUse", T + 5_500, pane="%1", tmux=TMUX, tool_name="Bash", tool_use_id="c1"))
     due = T + 5_500 + PATIENCE_MS
 
     assert log.status().name is WORKING
@@ -86,6 +86,102 @@ def test_news_right_after_a_hook_is_due_by_time_alone() -> None:
     assert log.state.next_review() == T + 5_000 + TRAIL_MS
     assert log.settle(T + 5_000 + TRAIL_MS, heard_at=0) == 1
     assert log.status().name is IDLE
+
+
+def test_a_call_that_an_esc_broke_off_does_not_bring_the_turn_back() -> None:
+    log = at_work()
+    log.add(hook("PreToolUse", T + 1_000, pane="%1", tmux=TMUX, tool_name="Bash", tool_use_id="c1"))
+    log.tell(esc(T + 5_000), at=T + 5_010)
+    log.take()
+
+    log.add(hook("PostToolUseFailure", T + 5_030, pane="%1", tmux=TMUX, tool_name="Bash", tool_use_id="c1"))
+
+    assert log.status().name is IDLE
+    assert log.settle(T + 9_000) == 0
+
+
+def test_the_end_of_a_parallel_call_does_not_bring_an_answered_dialog_back() -> None:
+    log = at_work()
+    for name, call in (("PreToolUse", "a"), ("PreToolUse", "b"), ("PermissionRequest", "a")):
+        tool = {"tool_name": "Bash", "tool_input": {"command": call}}
+        log.add(hook(name, T + 2_000, pane="%1", tmux=TMUX, tool_use_id=call, **tool))  # type: ignore[arg-type]
+    log.tell(entry("busy", T + 5_000, pane_id="%1", tmux_pid=SERVER.pid), at=T + 5_010)
+    assert log.status().name is WORKING
+    log.take()
+
+    log.add(
+        hook(
+            "PostToolUse",
+            T + 20_000,
+            pane="%1",
+            tmux=TMUX,
+            tool_name="Bash",
+            tool_use_id="b",
+            tool_input={"command": "b"},
+        )
+    )
+
+    assert log.status().name is WORKING
+    assert [m for m in log.take() if isinstance(m, Attention)] == []
+
+
+def test_the_idle_notice_after_an_esc_is_no_end_that_nobody_saw() -> None:
+    log = at_work()
+    log.tell(esc(T + 5_000), at=T + 5_010)
+    log.take()
+
+    log.add(hook("Notification", T + 65_000, pane="%1", tmux=TMUX, notification_type="idle_prompt"))
+
+    assert (log.status().name, log.status().unseen) == (IDLE, False)
+    assert [m for m in log.take() if isinstance(m, Attention)] == []
+
+
+def test_a_stop_behind_the_registry_is_told() -> None:
+    log = at_work()
+    log.tell(esc(T + 5_000), at=T + 5_010)
+    log.take()
+
+    log.add(hook("Stop", T + 5_400, pane="%1", tmux=TMUX))
+
+    assert [m.reason for m in log.take() if isinstance(m, Attention)] == ["finished"]
+
+
+def test_old_hooks_from_the_spool_do_not_turn_the_clock_back() -> None:
+    log = at_work()
+    log.tell(esc(T + 3_600_000), at=T + 3_600_010)
+    late = hook("PermissionRequest", T + 2_000, pane="%1", tmux=TMUX, tool_name="Bash", tool_input={})
+
+    log.add(late)
+
+    assert log.status().name is IDLE
+
+
+def test_a_clock_that_is_set_back_settles_once() -> None:
+    log = at_work()
+    log.tell(esc(T + 5_000), at=T + 5_010)
+    log.add(hook("PreToolUse", T + 5_500, pane="%1", tmux=TMUX, tool_name="Bash", tool_use_id="c1"))
+
+    assert log.settle(T - 3_600_000, heard_at=T + 99_000) == 0
+    assert log.settle(T + 9_000, heard_at=T + 9_000) == 1
+    assert log.settle(T + 9_000, heard_at=T + 9_000) == 0
+
+
+def test_two_dialogs_that_only_the_registry_tells_of_are_both_told() -> None:
+    log = Log()
+    log.see(report(pane("%1", agent=Agent(name="claude", pid=50))))
+    for at, word in ((T, "permission prompt"), (T + 9_000, "input needed")):
+        log.tell(entry("waiting", at, waiting_for=word, pane_id="%1", tmux_pid=SERVER.pid), at=at)
+
+    assert [m.reason for m in log.take() if isinstance(m, Attention)] == ["question"]
+    assert log.status().since == T + 9_000
+
+
+def test_who_watches_the_panes_hears_that_one_was_seen() -> None:
+    log = finished()
+    log.take()
+    log.tell(Look(pane_id="%1", at=T + 9_000), at=T + 9_000)
+    shown = [m.pane.status for m in log.take() if isinstance(m, PaneUpdate)]
+    assert [status.unseen for status in shown if status is not None] == [False]
 
 
 def test_a_screen_alone_shows_an_esc_when_there_is_no_registry() -> None:

@@ -39,7 +39,14 @@ def session(status: Status, **turn: object) -> SessionState:
         (Status(name=StatusName.WORKING, since=1), Status(name=StatusName.ENDED, since=2), None),
         # A turn that began and ended within one batch.
         (Status(name=StatusName.IDLE, since=1), Status(name=StatusName.IDLE, since=2, unseen=True), "finished"),
-        (Status(name=StatusName.IDLE, since=1), Status(name=StatusName.IDLE, since=1, unseen=True), None),
+        # Only now it is known that it finished: the registry was ahead of the hook.
+        (Status(name=StatusName.IDLE, since=1), Status(name=StatusName.IDLE, since=1, unseen=True), "finished"),
+        (
+            Status(name=StatusName.IDLE, since=1, evidence=REGISTRY),
+            Status(name=StatusName.IDLE, since=2, unseen=True, evidence=HOOK),
+            "finished",
+        ),
+        (Status(name=StatusName.IDLE, since=1, unseen=True), Status(name=StatusName.IDLE, since=1), None),
         # The same thing, told by two.
         (
             Status(name=StatusName.IDLE, since=1, unseen=True, evidence=REGISTRY),

@@ -523,13 +523,15 @@ def test_a_fault_is_told_with_its_file_and_line(text: str, line: int, word: str)
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(a+)+b", "(?:a*)*", "((a+))+", "(a+|b){2,}", "(?:x(?:[)]|y*)z)*", r"(\(a+)+"], ids=repr
+    "pattern", ["(a+)+b", "(?:a*)*", "((a+))+", "(a+|b){2,}", "(?:x(?:[)]|y*)z)*", r"(\(a+)+", "(?:a|a)+b"], ids=repr
 )
 def test_a_pattern_that_can_take_forever_is_refused(pattern: str) -> None:
     assert "take forever" in fault(HEAD + RULE.replace('"a"', f"'{pattern}'"))
 
 
-@pytest.mark.parametrize("pattern", ["(a+)?b*", "(ab)+c+", r"[(+*]+", r"\(a+\)+", "(?:a|b)*", "a{2}{3}"[:4]], ids=repr)
+@pytest.mark.parametrize(
+    "pattern", ["(a+)?b*", "(ab)+c+", r"[(+*]+", r"\(a+\)+", "(?:a|b)?", "a|b+", "a{2}{3}"[:4]], ids=repr
+)
 def test_other_repeats_are_taken(pattern: str) -> None:
     assert parse_rules(HEAD + RULE.replace('"a"', f"'{pattern}'"), "lab.toml").rules
 

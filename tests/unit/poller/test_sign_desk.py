@@ -1,3 +1,5 @@
+import asyncio
+from itertools import pairwise
 from typing import Any
 
 from services.contract.entities import (
@@ -87,10 +89,62 @@ async def test_a_screen_is_told_when_it_means_something_else() -> None:
 
     await parts.desk.read([screen("working", 10)])
     await parts.desk.read([screen("working", 20)])
-    await parts.desk.read([screen("idle", 30)])
+    await parts.desk.read([screen("idle", 10 + DOUBT_MS)])
 
     told = [(one.says, one.captured_at) for report in parts.reports for one in report.readings]
-    assert told == [(StatusName.WORKING, 10), (StatusName.IDLE, 30)]
+    assert told == [(StatusName.WORKING, 10), (StatusName.IDLE, 10 + DOUBT_MS)]
+
+
+async def test_a_screen_that_flips_is_told_no_more_than_some_times_a_second() -> None:
+    parts = Parts()
+    await parts.desk.look(view(agent()))
+    again = [await parts.desk.read([screen(("working", "idle")[at % 2], 40 * at)]) for at in range(50)]
+
+    told = [one.captured_at for report in parts.reports for one in report.readings]
+    assert len(told) <= 2_000 // DOUBT_MS
+    assert all(later - earlier >= DOUBT_MS for earlier, later in pairwise(told))
+    assert ("%1",) in again, "it is looked at once more"
+
+
+async def test_nothing_but_a_whole_report_makes_core_know_all_again() -> None:
+    parts = Parts()
+    parts.folder.put(entry("busy"))
+    await parts.desk.look(view(agent()))
+    parts.desk.forget()
+    await parts.desk.read([screen("working", 10)])
+
+    await parts.desk.look(view(agent()))
+
+    assert parts.reports[-1].is_whole
+
+
+async def test_a_core_that_became_another_one_meanwhile_is_told_all() -> None:
+    parts = Parts()
+    looking = asyncio.create_task(parts.desk.look(view(agent())))
+    await asyncio.sleep(0)
+    parts.desk.forget()
+    await looking
+
+    await parts.desk.look(view(agent()))
+
+    assert [report.is_whole for report in parts.reports] == [True, True]
+
+
+async def test_what_core_refused_is_read_again() -> None:
+    parts = Parts()
+    await parts.desk.look(view(agent()))
+    parts.core.is_there = False
+
+    assert await parts.desk.read([screen("working", 10)]) == ("%1",)
+
+
+async def test_other_rules_have_all_agents_panes_looked_at() -> None:
+    parts = Parts()
+    await parts.desk.look(view(agent("%1"), pane("%2")))
+    parts.rules.version = 2
+
+    assert await parts.desk.look(view(agent("%1"), pane("%2"))) == ("%1",)
+    assert await parts.desk.look(view(agent("%1"), pane("%2"))) == ()
 
 
 async def test_only_an_agents_screen_is_read() -> None:

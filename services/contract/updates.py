@@ -289,6 +289,20 @@ class EventKept(Message, frozen=True, kw_only=True):
     event: KeptEvent
 
 
+class Lagged(Message, frozen=True, kw_only=True):
+    """You were behind, and have caught up: you have everything up to `upto`, or something newer."""
+
+    type: ClassVar[str] = "lagged"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    dropped: int
+    """Messages of low priority that you were not sent."""
+    replaced: int
+    """Messages of normal priority that you were not sent, because a newer one of the same key was there."""
+    upto: int
+    """The `seq`."""
+
+
 class ErrorMessage(Message, frozen=True, kw_only=True):
     """The client's last message was not understood; the connection stays."""
 
@@ -337,6 +351,7 @@ MESSAGES: tuple[type[Message], ...] = (
     TerminalOutput,
     TerminalDiff,
     EventKept,
+    Lagged,
     ErrorMessage,
     Pong,
     Draining,

@@ -3,22 +3,28 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
-from typing import Protocol, assert_never
+from collections.abc import Callable
+from typing import Final, Protocol, assert_never
 
 from services.contract import codec
 from services.contract.commands import CloseCode, Hello, Ping, Unwatch, Watch
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
-from services.contract.updates import ErrorMessage, Message, Pong
+from services.contract.updates import ErrorMessage, Lagged, Message, Pong
 from services.process.clock import now_ms
 from services.ws.allowance import Allowance, Verdict
+from services.ws.batch import Batch
 from services.ws.incoming import read_message
-from services.ws.outbox import Outbox
+from services.ws.latest import Latest
+from services.ws.pace import Pace
 from services.ws.pulse import Beat, Pulse
 from services.ws.screens import Screens
 from services.ws.view import View
 
 logger = logging.getLogger(__name__)
+
+
+STUCK_S: Final = 15.0
+"""A client that takes nothing at all for this long, while something waits for it, is cut off."""
 
 
 class Wire(Protocol):
@@ -28,9 +34,17 @@ class Wire(Protocol):
     """When bytes came last, by the loop's clock."""
     writable: asyncio.Event
     """Cleared while more than the limit is unsent."""
+    on_full: Callable[[], None]
+    on_room: Callable[[], None]
+    """Called when `writable` is cleared, and when it is set."""
 
-    def write(self, frames: Sequence[bytes]) -> None:
-        """Hand frames over in one write; nothing once it is closing."""
+    @property
+    def unsent_bytes(self) -> int:
+        """What the client has not taken."""
+        ...
+
+    def write(self, frames: bytes) -> None:
+        """Hand frames over; nothing once it is closing."""
         ...
 
     def probe(self) -> None:
@@ -41,11 +55,34 @@ class Wire(Protocol):
         """Begin to close; the first reason holds."""
         ...
 
+    def cut(self, reason: str) -> None:
+        """End at once."""
+        ...
+
 
 class Client:
     """Lives as long as its connection."""
 
-    __slots__ = ("_allowance", "_frame", "_pulse", "_slice_bytes", "_waiting", "_wire", "id", "outbox", "sent", "view")
+    __slots__ = (
+        "_allowance",
+        "_frame",
+        "_is_due",
+        "_loop",
+        "_on_lost",
+        "_paused_at",
+        "_paused_s",
+        "_pulse",
+        "_slice_bytes",
+        "_stuck",
+        "_wire",
+        "dropped",
+        "id",
+        "pace",
+        "pauses",
+        "replaced",
+        "sent",
+        "view",
+    )
 
     def __init__(
         self,
@@ -54,62 +91,121 @@ class Client:
         wire: Wire,
         frame: Callable[[bytes], bytes],
         screens: Screens,
+        latest: Latest,
+        on_lost: Callable[["Client"], None],
         heartbeat_s: float,
         slice_bytes: int,
     ) -> None:
-        now = asyncio.get_running_loop().time()
+        """`on_lost` gives it a snapshot, when it is behind more than is remembered."""
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
         self.id = client_id
-        self.outbox = Outbox()
-        self.sent = 0
+        self.pace = Pace(latest, self._caught_up)
+        self.sent = self.dropped = self.replaced = self.pauses = 0
         self._wire = wire
         self._frame = frame
+        self._on_lost = on_lost
         self._slice_bytes = slice_bytes
-        self._waiting = asyncio.Event()
-        self.view = View(screens, self._waiting.set)
+        self._is_due = False
+        self._paused_at: float | None = None
+        self._paused_s = 0.0
+        self._stuck: tuple[int, float] | None = None
+        self.view = View(screens, self._go_on)
         self._allowance = Allowance(now)
         self._pulse = Pulse(now, heartbeat_s, random.random())  # noqa: S311 - spreads load, guards nothing
+        wire.on_full, wire.on_room = self._pause, self._resume
+
+    # Out.
 
     def say(self, message: Message) -> None:
         """Send what is meant for this client alone."""
-        self._go_on(self.outbox.put_direct(self._frame(codec.wire_message(message, now_ms()))))
+        self._check(self.pace.put_direct(self._frame(codec.wire_message(message, now_ms()))))
 
-    def push(self, frames: Sequence[bytes]) -> None:
-        """Send updates."""
-        self._go_on(self.outbox.put_updates(frames))
+    def push(self, batch: Batch) -> None:
+        """Send updates, now or when the client has caught up."""
+        if self.pace.is_following and self._wire.writable.is_set():
+            joined, count = batch.joined(self.pace.unwanted)
+            if count:
+                self._wire.write(joined)
+                self.sent += count
+        else:
+            self._check(self.pace.hold(batch))
 
-    def restart(self, frames: Sequence[bytes]) -> None:
+    def restart(self, frames: tuple[bytes, ...], seq: int) -> None:
         """Send a snapshot; updates that wait are in it."""
-        self._go_on(self.outbox.put_snapshot(frames))
+        self.pace.put_snapshot(frames, seq)
+        self._go_on()
 
-    def _go_on(self, is_within_limit: bool) -> None:
+    def _check(self, is_within_limit: bool) -> None:
         if is_within_limit:
-            self._waiting.set()
+            self._go_on()
         else:
             self._wire.end(CloseCode.TOO_SLOW, "too much is waiting for you")
 
-    async def relay(self) -> None:
-        """Move what waits to the wire, all that is due in one write, as fast as the client takes it."""
-        while True:
-            await self._waiting.wait()
-            await self._wire.writable.wait()
-            self._send_some()
-            if not len(self.outbox) and not self.view.has_news:
-                self._waiting.clear()
+    def _go_on(self) -> None:
+        """Move what waits in this turn of the loop's next round, so that all that is due leaves in one write."""
+        if not self._is_due and self._wire.writable.is_set():
+            self._is_due = True
+            self._loop.call_soon(self._move)
 
-    def _send_some(self) -> None:
-        """Hand over what waits; screens only when nothing else does, as they are now."""
-        frames = self.outbox.take(self._slice_bytes)
-        if not len(self.outbox) and self.view.has_news:
+    def _move(self) -> None:
+        self._is_due = False
+        if not self._wire.writable.is_set():
+            return
+        frames = self.pace.take(self._slice_bytes)
+        if self.pace.needs_snapshot:
+            self._on_lost(self)
+        if not self.pace.has_waiting and self.view.has_news:
             frames += self.view.take(self._slice_bytes - sum(map(len, frames)), now_ms())
         if frames:
-            self._wire.write(frames)
+            self._wire.write(b"".join(frames))
             self.sent += len(frames)
+            if self.pace.has_waiting or self.view.has_news:
+                self._go_on()  # Others come in between.
+
+    def _caught_up(self, dropped: int, replaced: int) -> bytes | None:
+        if not dropped and not replaced:
+            return None
+        self.dropped += dropped
+        self.replaced += replaced
+        logger.debug("client lagged", extra={"client": self.id, "dropped": dropped, "replaced": replaced})
+        upto, _ = self.pace.marks
+        return self._frame(codec.wire_message(Lagged(dropped=dropped, replaced=replaced, upto=upto), now_ms()))
+
+    def _pause(self) -> None:
+        self.pace.fall_behind()
+        self.pauses += 1
+        self._paused_at = self._loop.time()
+        logger.debug("client paused", extra={"client": self.id, "unsent_bytes": self._wire.unsent_bytes})
+
+    def _resume(self) -> None:
+        self._paused_s = self.paused_s
+        self._paused_at = self._stuck = None
+        self._go_on()
+
+    @property
+    def paused_s(self) -> float:
+        """How long it was paused in all."""
+        return self._paused_s + (0.0 if self._paused_at is None else self._loop.time() - self._paused_at)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it does not take what it is sent."""
+        return self._paused_at is not None
+
+    @property
+    def buffered_bytes(self) -> int:
+        """What waits for it here, and what it has not taken."""
+        return self._wire.unsent_bytes + self.pace.waiting_bytes
 
     async def flushed(self) -> None:
         """Move all that waits to the wire, and return then."""
-        while len(self.outbox):
+        while self.pace.has_waiting:
             await self._wire.writable.wait()
-            self._send_some()
+            self._move()
+            await asyncio.sleep(0)
+
+    # In.
 
     def hear(self, message: str | bytes, now: float) -> None:
         """Act on a message that came; whatever it is, the connection stays, unless there are too many."""
@@ -143,7 +239,10 @@ class Client:
         self.say(ErrorMessage(code=problem.code, message=problem.message))
 
     def beat(self, now: float) -> None:
-        """Ping the client when that is due, end it when it was silent too long."""
+        """Ping the client when that is due, end it when it was silent or stuck too long."""
+        if self._is_stuck(now):
+            self._wire.cut("took nothing for too long")
+            return
         match self._pulse.check(now, self._wire.heard_at, random.random()):  # noqa: S311 - as above
             case Beat.PING:
                 self._wire.probe()
@@ -151,3 +250,12 @@ class Client:
                 self._wire.end(CloseCode.SILENT, "no answer to a ping")
             case Beat.NOTHING:
                 pass
+
+    def _is_stuck(self, now: float) -> bool:
+        """Whether it has taken nothing at all for long."""
+        if self._paused_at is None:
+            return False
+        unsent = self._wire.unsent_bytes
+        if self._stuck is None or self._stuck[0] != unsent:
+            self._stuck = unsent, now
+        return now - self._stuck[1] >= STUCK_S

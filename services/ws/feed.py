@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from services.bus import Bus, Client, Subscriber
 from services.contract import codec
-from services.contract.codec import Batch, DecodeError
+from services.contract.codec import Batch, DecodeError, Tag
 from services.contract.errors import QuestmuxError
 from services.contract.requests import GetSnapshot, GetUpdates, Replayed, Snapshot
 from services.contract.updates import PaneRemoved
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 class Audience(Protocol):
     """Who is told."""
 
-    def publish(self, payloads: Sequence[bytes]) -> None:
+    def publish(self, first_seq: int, tags: Sequence[Tag], payloads: Sequence[bytes]) -> None:
         """These updates follow those before."""
         ...
 
@@ -142,7 +142,7 @@ class Feed:
                 logger.warning("update not understood", extra={"problem": str(exc)})
             if tag.type == PaneRemoved.type and tag.key is not None:
                 self._audience.remove_pane(tag.key)
-        self._audience.publish(fresh)
+        self._audience.publish(batch.first_seq + had, batch.header.tags[had:], fresh)
         return True
 
     def _keep(self, batch: Batch) -> None:
@@ -194,5 +194,5 @@ class Feed:
         for frames in batches:
             if not self._follow(codec.decode_batch(frames)):
                 return False
-            await asyncio.sleep(0)  # So that a long replay leaves, instead of filling every client's outbox.
+            await asyncio.sleep(0)  # So that a long replay leaves, instead of piling up at every client.
         return True

@@ -139,6 +139,8 @@ class Gateway:
                 wire=link,
                 frame=text_frame,
                 screens=self.hub.screens,
+                latest=self.hub.latest,
+                on_lost=self.hub.refill,
                 heartbeat_s=settings.heartbeat_s,
                 slice_bytes=settings.ws_pause_bytes,
             )
@@ -160,7 +162,6 @@ class Gateway:
         return self._tokens.is_full(read_token(first))
 
     async def _attend(self, client: Client, link: Link) -> None:
-        relay = asyncio.create_task(client.relay())
         heartbeat_s = self._settings.heartbeat_s
         try:
             client.say(
@@ -175,7 +176,6 @@ class Gateway:
                     client.hear(message, link.heard_at)
         finally:
             self.hub.leave(client)
-            relay.cancel()
             why = link.ended_for or "client closed"
             logger.info(
                 "client left", extra={"client": client.id, "why": why, "code": link.close_code, "sent": client.sent}

@@ -13,8 +13,11 @@ is watched no more.
 
 from collections.abc import Callable, Sequence
 
+from services.contract.codec import Tag
 from services.process.clock import now_ms
+from services.ws.batch import Batch, Update
 from services.ws.client import Client
+from services.ws.latest import Latest
 from services.ws.replica import Replica
 from services.ws.screens import Screens
 
@@ -28,35 +31,49 @@ class Hub:
         self.screens = Screens(frame, replica.has_pane)
         self._replica = replica
         self._frame = frame
-        self._sent_to_gone = 0
+        self.latest = Latest()
+        self._gone = dict.fromkeys(("sent", "dropped", "replaced", "pauses"), 0)
         self._messages: tuple[bytes, ...] = ()
-        self._snapshot: list[bytes] = []
+        self._snapshot: tuple[bytes, ...] = ()
 
-    @property
-    def sent(self) -> int:
-        """Messages that were handed to connections."""
-        return self._sent_to_gone + sum(client.sent for client in self.clients)
+    def total(self, name: str) -> int:
+        """Of all clients, those who left included: messages `sent`, `dropped`, `replaced`, or `pauses`."""
+        return self._gone[name] + sum(int(getattr(client, name)) for client in self.clients)
 
     def join(self, client: Client) -> None:
         """Give a client the snapshot, and every update from there on."""
         self.clients.add(client)
         if self._replica.is_ready:
-            client.restart(self._framed_snapshot())
+            self.refill(client)
+
+    def refill(self, client: Client) -> None:
+        """Give a client the snapshot in the place of what it missed."""
+        client.restart(self._framed_snapshot(), self._replica.seq)
 
     def leave(self, client: Client) -> None:
         """Forget a client; once more does no harm."""
         if client in self.clients:
             self.clients.remove(client)
             client.view.close()
-            self._sent_to_gone += client.sent
-            self.dropped_clients += client.outbox.is_broken
+            for name in self._gone:
+                self._gone[name] += getattr(client, name)
+            self.dropped_clients += client.pace.is_broken
 
-    def publish(self, payloads: Sequence[bytes]) -> None:
+    def publish(self, first_seq: int, tags: Sequence[Tag], payloads: Sequence[bytes]) -> None:
         """Give updates to all; framed once."""
-        if self.clients:
-            frames = [self._frame(payload) for payload in payloads]
-            for client in self.clients:
-                client.push(frames)
+        if not self.clients:
+            self.latest.restart(first_seq + len(payloads) - 1)
+            return
+        pairs = zip(tags, payloads, strict=True)
+        updates = [
+            Update(seq, tag.type, tag.key, self._frame(body)) for seq, (tag, body) in enumerate(pairs, first_seq)
+        ]
+        batch = Batch(updates)
+        for update in batch.normal:
+            self.latest.put(update.seq, update.kind, update.key or "", update.frame)
+        self.latest.advance(batch.top)
+        for client in self.clients:
+            client.push(batch)
 
     def remove_pane(self, pane_id: str) -> None:
         """Nobody watches this pane any more."""
@@ -65,14 +82,13 @@ class Hub:
     def restart(self) -> None:
         """Give a new snapshot to all."""
         self.screens.drop_unknown()
-        if self.clients:
-            frames = self._framed_snapshot()
-            for client in self.clients:
-                client.restart(frames)
+        self.latest.restart(self._replica.seq)
+        for client in self.clients:
+            self.refill(client)
 
-    def _framed_snapshot(self) -> Sequence[bytes]:
+    def _framed_snapshot(self) -> tuple[bytes, ...]:
         messages = self._replica.snapshot(now_ms())
         if messages is not self._messages:
             self._messages = messages
-            self._snapshot = [self._frame(message) for message in messages]
+            self._snapshot = tuple(self._frame(message) for message in messages)
         return self._snapshot

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Final
 
 from websockets.asyncio.server import ServerConnection
@@ -24,6 +24,10 @@ def text_frame(payload: bytes) -> bytes:
     return Frame(Opcode.TEXT, payload).serialize(mask=False)
 
 
+def _nothing() -> None:
+    """Until somebody cares."""
+
+
 class Link(ServerConnection):
     """One connection, with flow control in view, and a close that ends."""
 
@@ -32,6 +36,8 @@ class Link(ServerConnection):
         self.heard_at = self.loop.time()
         self.writable = asyncio.Event()
         self.writable.set()
+        self.on_full: Callable[[], None] = _nothing
+        self.on_room: Callable[[], None] = _nothing
         self.ended_for = ""
         self._heard_while_full = 0
         self._shutting: asyncio.Task[None] | None = None
@@ -48,29 +54,35 @@ class Link(ServerConnection):
         if not self.writable.is_set():
             self._heard_while_full += len(data)
             if self._heard_while_full > MAX_HEARD_WHILE_FULL_BYTES:
-                self.ended_for = self.ended_for or "sends and does not read"
-                self.transport.abort()
+                self.cut("sends and does not read")
 
     def pause_writing(self) -> None:
         """More than the limit is unsent."""
         super().pause_writing()
         self.writable.clear()
+        self.on_full()
 
     def resume_writing(self) -> None:
         """Enough was sent."""
         super().resume_writing()
         self._heard_while_full = 0
         self.writable.set()
+        self.on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go whoever waits to write."""
         super().connection_lost(exc)
         self.writable.set()
 
-    def write(self, frames: Sequence[bytes]) -> None:
-        """Hand frames over in one write; nothing once it is closing."""
+    @property
+    def unsent_bytes(self) -> int:
+        """What the client has not taken, but for what the kernel holds."""
+        return self.transport.get_write_buffer_size()
+
+    def write(self, frames: bytes) -> None:
+        """Hand frames over; nothing once it is closing."""
         if self.state is State.OPEN and not self.transport.is_closing():
-            self.transport.write(b"".join(frames))
+            self.transport.write(frames)
 
     def probe(self) -> None:
         """Send a ping without waiting, which the library's `ping` would while the client does not read."""
@@ -83,6 +95,11 @@ class Link(ServerConnection):
         if self._shutting is None:
             self.ended_for = reason
             self._shutting = self.loop.create_task(self._shut(code, reason))
+
+    def cut(self, reason: str) -> None:
+        """End at once: what is unsent would keep a close frame from passing."""
+        self.ended_for = self.ended_for or reason
+        self.transport.abort()
 
     async def shut(self, code: CloseCode, reason: str) -> None:
         """Close, in bounded time."""

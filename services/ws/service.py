@@ -67,7 +67,12 @@ class Service:
         return {
             "clients": len(hub.clients),
             "watched_panes": len(screens.pane_ids),
-            "sent_total": hub.sent,
+            "paused_clients": sum(client.is_paused for client in hub.clients),
+            "buffered_bytes": sum(client.buffered_bytes for client in hub.clients),
+            "sent_total": hub.total("sent"),
+            "dropped_total": hub.total("dropped"),
+            "replaced_total": hub.total("replaced"),
+            "pauses_total": hub.total("pauses"),
             "terminal_messages_total": screens.sent,
             "dropped_clients_total": hub.dropped_clients,
             "gaps_total": feed.gaps,

@@ -27,7 +27,8 @@ class Watcher:
         self.seq = -1
         self.syncs = 0
         self.connections = 0
-        self.broken: list[str] = []
+        self._broken: list[str] = []
+        self._jumps: list[str] = []
         self._live = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -41,6 +42,11 @@ class Watcher:
         self._stop.set()
         self._thread.join(10)
         assert not self._thread.is_alive(), "the watcher did not end"
+
+    @property
+    def broken(self) -> list[str]:
+        """Breaches of the protocol; a jump is none once `lagged` explained it."""
+        return [*self._broken, *self._jumps]
 
     def types(self) -> list[str]:
         """The message types so far, in order."""
@@ -77,10 +83,13 @@ class Watcher:
             self._live = False
         if "seq" in message:
             if not self._live:
-                self.broken.append(f"{kind} {message['seq']} before synced")
+                self._broken.append(f"{kind} {message['seq']} before synced")
             elif message["seq"] != self.seq + 1:
-                self.broken.append(f"{kind} {message['seq']} after {self.seq}")
-            self.seq = message["seq"]
+                self._jumps.append(f"{kind} {message['seq']} after {self.seq}")
+            self.seq = max(self.seq, message["seq"])
+        if kind == "lagged":
+            self._jumps.clear()
+            self.seq = data["upto"]
         self._apply(kind, data)
 
     def _apply(self, kind: str, data: Any) -> None:

@@ -12,7 +12,7 @@ from services.contract.commands import MAX_CLIENT_MESSAGE_BYTES, CloseCode
 from services.contract.settings import Settings
 from services.contract.updates import PaneUpdate
 from services.ws.allowance import BURST_MESSAGES
-from services.ws.outbox import MAX_WAITING_BYTES
+from services.ws.pace import MAX_WAITING_BYTES
 from tests.integration.ws.conftest import JoinClient, StartGateway
 from tests.integration.ws.core_side import CoreSide, make_pane
 from tests.integration.ws.plain_client import (
@@ -306,7 +306,7 @@ async def test_a_client_that_never_reads_is_closed_and_others_get_everything_in_
             lambda: all(other.is_at("epoch1", core.seq) for other in others), deadline_s=5, what="the others"
         )
         for client in gateway.service.gateway.hub.clients:
-            most_waiting = max(most_waiting, client.outbox.waiting_bytes)
+            most_waiting = max(most_waiting, client.pace.waiting_bytes)
     await wait_until_async(lambda: gateway.service.figures()["clients"] == 3, what="the deaf client to be gone")
     assert gateway.service.figures()["dropped_clients_total"] == 1
     assert MAX_WAITING_BYTES / 2 < most_waiting < MAX_WAITING_BYTES + 50_000
@@ -324,7 +324,7 @@ async def test_a_client_that_reads_again_in_time_sees_4008(core: CoreSide, start
 
     def is_too_slow() -> bool:
         core.publish(*(PaneUpdate(pane=make_pane("%1", title)) for _ in range(5)))
-        return any(client.outbox.is_broken for client in hub.clients)
+        return any(client.pace.is_broken for client in hub.clients)
 
     await wait_until_async(is_too_slow, what="the client to be too slow")
     connection.transport.resume_reading()
@@ -387,9 +387,11 @@ async def test_what_waits_is_sent_before_the_end(core: CoreSide, start_gateway: 
     await receive_until(connection, "synced")
     connection.transport.pause_reading()
     title = "x" * 20_000
-    core.publish(*(PaneUpdate(pane=make_pane("%1", title)) for _ in range(40)))
     (client,) = gateway.service.gateway.hub.clients
-    await wait_until_async(lambda: client.outbox.waiting_bytes > 100_000, what="something to wait")
+    core.publish(*(PaneUpdate(pane=make_pane("%1", title)) for _ in range(30)))
+    await wait_until_async(lambda: client.is_paused, what="the client to be behind")
+    core.publish(*(PaneUpdate(pane=make_pane("%1", title)) for _ in range(10)))
+    await wait_until_async(lambda: client.pace.waiting_bytes > 100_000, what="something to wait")
     gateway.stop.set()
     await wait_until_async(lambda: not gateway.service.gateway.is_open, what="the end to begin")
     connection.transport.resume_reading()

@@ -57,7 +57,7 @@ async def test_a_ready_frame_is_read_as_the_text_it_was_made_of(served: Served, 
     client, link = await open_client(served)
     async with client:
         text = "é" * (size // 2) + "x" * (size % 2)
-        link.write([text_frame(text.encode())])
+        link.write(text_frame(text.encode()))
         async with asyncio.timeout(10):
             assert await client.recv() == text
 
@@ -65,7 +65,7 @@ async def test_a_ready_frame_is_read_as_the_text_it_was_made_of(served: Served, 
 async def test_several_frames_in_one_write_are_several_messages(served: Served) -> None:
     client, link = await open_client(served)
     async with client:
-        link.write([text_frame(b"one"), text_frame(b"two")])
+        link.write(text_frame(b"one") + text_frame(b"two"))
         async with asyncio.timeout(10):
             assert [await client.recv(), await client.recv()] == ["one", "two"]
 
@@ -80,7 +80,7 @@ async def test_shows_when_the_client_does_not_read(served: Served) -> None:
         for _ in range(400):
             if not link.writable.is_set():
                 break
-            link.write([frame])
+            link.write(frame)
             await asyncio.sleep(0)
 
         assert not link.writable.is_set()
@@ -106,7 +106,7 @@ async def test_the_first_reason_to_end_holds(served: Served) -> None:
             await client.recv()
 
     assert (client.close_code, client.close_reason, link.ended_for) == (CloseCode.TOO_SLOW, "first", "first")
-    link.write([text_frame(b"too late")])  # Says nothing, and does not fail.
+    link.write(text_frame(b"too late"))  # Says nothing, and does not fail.
 
 
 async def test_a_full_pipe_does_not_keep_a_close_from_ending(served: Served) -> None:
@@ -114,7 +114,7 @@ async def test_a_full_pipe_does_not_keep_a_close_from_ending(served: Served) -> 
     try:
         await wait_until_async(lambda: served.links, what="the server's end")
         link = served.links[0]
-        link.write([text_frame(b"x" * 8_000_000)])
+        link.write(text_frame(b"x" * 8_000_000))
         async with asyncio.timeout(10):
             await link.shut(CloseCode.TOO_SLOW, "full")
         assert link.transport.is_closing()

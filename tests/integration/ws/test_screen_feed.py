@@ -131,7 +131,7 @@ async def test_a_client_that_does_not_read_gets_the_newest_at_the_end_and_others
         core.show(noise(turn))
     await shown(quick, noise(turn))
     clients = gateway.service.gateway.hub.clients
-    assert [client.outbox.waiting_bytes for client in clients] == [0, 0]
+    assert [client.pace.waiting_bytes for client in clients] == [0, 0]
     connection.transport.resume_reading()
     await shown(slow, noise(turn))
 

@@ -1,12 +1,13 @@
 import asyncio
-from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
 from services.contract.commands import MAX_WATCHED, CloseCode
-from services.ws.client import Client
-from services.ws.outbox import MAX_WAITING_BYTES
+from services.ws.batch import Batch, Update
+from services.ws.client import STUCK_S, Client
+from services.ws.latest import Latest
+from services.ws.pace import MAX_WAITING_BYTES
 from services.ws.pulse import ANSWER_WITHIN_S
 from services.ws.screens import Screens
 from tests.unit.ws.screen import body_of, make_screen
@@ -26,11 +27,42 @@ def screens() -> Screens:
 
 
 @pytest.fixture
-async def client(wire: HeldWire, screens: Screens) -> AsyncIterator[Client]:
-    client = Client(client_id="c", wire=wire, frame=bytes, screens=screens, heartbeat_s=30, slice_bytes=65_536)
-    relay = asyncio.create_task(client.relay())
-    yield client
-    relay.cancel()
+async def client(wire: HeldWire, screens: Screens) -> Client:
+    latest, lost = Latest(), list[Client]()
+    client = Client(
+        client_id="c",
+        wire=wire,
+        frame=bytes,
+        screens=screens,
+        latest=latest,
+        on_lost=lost.append,
+        heartbeat_s=30,
+        slice_bytes=65_536,
+    )
+    client.restart((), 0)
+    await client.flushed()
+    return client
+
+
+class Stream:
+    """Numbers updates, and gives them to a client as the hub does."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._latest: Latest = client.pace._latest
+
+    def push(self, *payloads: bytes, kind: str = "pane_update", key: str = "k") -> None:
+        first = self._latest.top + 1
+        batch = Batch([Update(seq, kind, key, payload) for seq, payload in enumerate(payloads, first)])
+        for one in batch.normal:
+            self._latest.put(one.seq, kind, key, one.frame)
+        self._latest.advance(batch.top)
+        self._client.push(batch)
+
+
+@pytest.fixture
+def stream(client: Client) -> Stream:
+    return Stream(client)
 
 
 def watch(client: Client, wire: HeldWire, pane_id: str, *, stop: bool = False) -> None:
@@ -47,48 +79,83 @@ def types(wire: HeldWire) -> list[str]:
     return [msgspec.json.decode(frame)["type"] for frame in wire.frames]
 
 
-async def test_frames_that_are_due_together_leave_in_one_write(client: Client, wire: HeldWire) -> None:
-    client.push([b"1"])
-    client.push([b"2", b"3"])
-    await wait_until_async(lambda: wire.writes, what="a write")
-
-    assert wire.writes == [[b"1", b"2", b"3"]]
-    assert client.sent == 3
-
-
-async def test_nothing_leaves_while_the_wire_is_full_and_all_of_it_in_order_after(
-    client: Client, wire: HeldWire
+async def test_updates_that_came_together_leave_at_once_in_one_write(
+    client: Client, wire: HeldWire, stream: Stream
 ) -> None:
-    wire.writable.clear()
-    client.push([b"1"])
+    stream.push(b"1", b"2")
+
+    assert wire.writes == [b"12"]
+    assert client.sent == 2
+
+
+async def test_nothing_leaves_while_the_wire_is_full_and_what_must_be_sent_leaves_in_order_after(
+    client: Client, wire: HeldWire, stream: Stream
+) -> None:
+    wire.fill()
+    stream.push(b"1")
+    stream.push(b"2")
     await asyncio.sleep(0)
-    client.push([b"2"])
     assert wire.writes == []
+    assert (client.is_paused, client.pauses, client.buffered_bytes) == (True, 1, 2)
 
-    wire.writable.set()
-    await wait_until_async(lambda: len(wire.frames) == 2, what="both frames")
-    assert wire.frames == [b"1", b"2"]
+    wire.drain()
+    await wait_until_async(lambda: wire.writes, what="a write")
+    assert wire.writes == [b"12"]
+    assert not client.is_paused
 
 
-async def test_one_that_does_not_keep_up_is_ended_as_too_slow(client: Client, wire: HeldWire) -> None:
-    wire.writable.clear()
-    client.push([b"x" * (MAX_WAITING_BYTES + 1)])
+async def test_what_is_conflated_or_dropped_meanwhile_is_told(client: Client, wire: HeldWire, stream: Stream) -> None:
+    wire.fill()
+    stream.push(b'{"type":"a1"}', kind="session_update")
+    stream.push(b'{"type":"a2"}', kind="session_update")
+    stream.push(b'{"type":"e"}', kind="event", key="")
+    wire.drain()
+    await wait_until_async(lambda: len(wire.frames) == 2, what="the newest, and what was missed")
+
+    assert types(wire) == ["a2", "lagged"]
+    assert msgspec.json.decode(wire.frames[1])["data"] == {"dropped": 1, "replaced": 1, "upto": 3}
+    assert (client.dropped, client.replaced, client.sent) == (1, 1, 2)
+    assert client.paused_s > 0
+
+
+async def test_one_that_does_not_keep_up_is_ended_as_too_slow(client: Client, wire: HeldWire, stream: Stream) -> None:
+    wire.fill()
+    stream.push(b"x" * (MAX_WAITING_BYTES + 1))
     assert wire.ended is None
-    client.push([b"one more"])
+    stream.push(b"one more")
 
     assert wire.ended is CloseCode.TOO_SLOW
-    assert client.outbox.is_broken
+    assert client.pace.is_broken
 
 
-async def test_a_snapshot_takes_the_place_of_updates_that_wait(client: Client, wire: HeldWire) -> None:
-    wire.writable.clear()
-    client.push([b"old"])
-    client.restart([b"snapshot", b"synced"])
-    client.push([b"new"])
-    wire.writable.set()
+async def test_one_that_takes_nothing_at_all_is_cut_off_and_a_slow_one_is_not(
+    client: Client, wire: HeldWire, stream: Stream
+) -> None:
+    stream.push(b"1")
+    wire.fill()
+    for second in range(60):
+        wire.unsent_bytes = 90_000 - second
+        client.beat(wire.now + second / 10)
+    assert not wire.was_cut
+
+    now = wire.now + 6
+    wire.unsent_bytes = 5_000
+    client.beat(now)
+    client.beat(now + STUCK_S - 0.1)
+    assert not wire.was_cut
+    client.beat(now + STUCK_S)
+    assert wire.was_cut
+
+
+async def test_a_snapshot_takes_the_place_of_updates_that_wait(client: Client, wire: HeldWire, stream: Stream) -> None:
+    wire.fill()
+    stream.push(b"1")
+    client.restart((b"22", b"33"), 1)
+    stream.push(b"4")
+    wire.drain()
     await client.flushed()
 
-    assert wire.frames == [b"snapshot", b"synced", b"new"]
+    assert wire.writes == [b"22334"]
 
 
 async def test_a_ping_gets_its_data_back(client: Client, wire: HeldWire) -> None:
@@ -162,29 +229,33 @@ async def test_a_watched_pane_comes_whole_and_then_as_what_changes(
     assert client.sent == screens.sent == 2
 
 
-async def test_a_screen_leaves_after_all_else_that_waits(client: Client, wire: HeldWire, screens: Screens) -> None:
-    wire.writable.clear()
+async def test_a_screen_leaves_after_all_else_that_waits(
+    client: Client, wire: HeldWire, screens: Screens, stream: Stream
+) -> None:
+    wire.fill()
     watch(client, wire, "%1")
     show(screens, 1, "a")
-    client.push([b'{"type":"update"}'])
+    stream.push(b'{"type":"update"}')
     client.hear('{"type": "ping"}', now=wire.now)
-    wire.writable.set()
+    wire.drain()
     await wait_until_async(lambda: len(wire.frames) == 3, what="all")
 
     assert types(wire) == ["pong", "update", "terminal_output"]
     assert len(wire.writes) == 1
 
 
-async def test_a_screen_waits_until_the_last_update_has_left(client: Client, wire: HeldWire, screens: Screens) -> None:
-    wire.writable.clear()
+async def test_a_screen_waits_until_the_last_update_has_left(
+    client: Client, wire: HeldWire, screens: Screens, stream: Stream
+) -> None:
+    wire.fill()
     watch(client, wire, "%1")
     show(screens, 1, "a")
-    client.push([b'{"type":"update"}' + b" " * 40_000] * 4)
-    wire.writable.set()
+    stream.push(*[b'{"type":"update","x":"' + b" " * 40_000 + b'"}'] * 4)
+    wire.drain()
     await wait_until_async(lambda: len(wire.frames) == 5, what="all")
 
     assert types(wire) == ["update"] * 4 + ["terminal_output"]
-    assert all(sum(map(len, write)) <= 65_536 for write in wire.writes)
+    assert all(len(write) <= 65_536 for write in wire.writes)
 
 
 async def test_while_the_wire_is_full_nothing_queues_and_the_newest_leaves_after(
@@ -193,12 +264,12 @@ async def test_while_the_wire_is_full_nothing_queues_and_the_newest_leaves_after
     watch(client, wire, "%1")
     show(screens, 1, "a")
     await wait_until_async(lambda: wire.frames, what="the screen")
-    wire.writable.clear()
+    wire.fill()
     for number in range(2, 5_000):
         show(screens, number, f"{number}" + "x" * 1_000)
-    assert len(client.outbox) == 0
+    assert client.pace.waiting_bytes == 0
     show(screens, 5_000, "last")
-    wire.writable.set()
+    wire.drain()
     await wait_until_async(lambda: len(wire.frames) == 2, what="the newest")
 
     assert msgspec.json.decode(wire.frames[1])["data"]["lines"] == {"24": "last"}
@@ -208,14 +279,14 @@ async def test_while_the_wire_is_full_nothing_queues_and_the_newest_leaves_after
 async def test_screens_that_are_too_large_for_one_write_all_leave(
     client: Client, wire: HeldWire, screens: Screens
 ) -> None:
-    wire.writable.clear()
+    wire.fill()
     for number in range(1, 5):
         watch(client, wire, f"%{number}")
         show(screens, number, "x" * 40_000, pane_id=f"%{number}")
-    wire.writable.set()
+    wire.drain()
     await wait_until_async(lambda: len(wire.frames) == 4, what="all screens")
 
-    assert [len(write) for write in wire.writes] == [1] * 4
+    assert len(wire.writes) == 4
 
 
 async def test_a_screen_that_looks_the_same_makes_no_write(client: Client, wire: HeldWire, screens: Screens) -> None:
@@ -229,14 +300,14 @@ async def test_a_screen_that_looks_the_same_makes_no_write(client: Client, wire:
 
 
 async def test_what_is_not_watched_any_more_does_not_leave(client: Client, wire: HeldWire, screens: Screens) -> None:
-    wire.writable.clear()
+    wire.fill()
     watch(client, wire, "%1")
     watch(client, wire, "%2")
     show(screens, 1, "a")
     show(screens, 2, "a", pane_id="%2")
     watch(client, wire, "%1", stop=True)
     watch(client, wire, "%3", stop=True)
-    wire.writable.set()
+    wire.drain()
     await wait_until_async(lambda: wire.frames, what="the other screen")
 
     assert [msgspec.json.decode(frame)["data"]["pane_id"] for frame in wire.frames] == ["%2"]

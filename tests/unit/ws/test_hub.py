@@ -2,10 +2,11 @@ import asyncio
 
 import msgspec
 
+from services.contract.codec import Tag
 from services.contract.requests import Snapshot
 from services.ws.client import Client
 from services.ws.hub import Hub
-from services.ws.outbox import MAX_WAITING_BYTES
+from services.ws.pace import MAX_WAITING_BYTES
 from services.ws.replica import Replica
 from tests.unit.ws.screen import body_of, make_screen
 from tests.unit.ws.test_replica import make_pane
@@ -30,10 +31,22 @@ class Parts:
         panes = tuple(make_pane(pane_id) for pane_id in pane_ids)
         self.replica.load(Snapshot(epoch=epoch, seq=seq, windows=(), panes=panes, sessions=()))
 
+    def publish(self, *payloads: bytes, kind: str = "event") -> None:
+        first = self.replica.seq + 1
+        self.replica.seq += len(payloads)
+        self.hub.publish(first, [Tag(kind, "k")] * len(payloads), payloads)
+
     def join(self) -> tuple[Client, HeldWire]:
         wire = HeldWire()
         client = Client(
-            client_id="c", wire=wire, frame=bytes, screens=self.hub.screens, heartbeat_s=30, slice_bytes=65_536
+            client_id="c",
+            wire=wire,
+            frame=bytes,
+            screens=self.hub.screens,
+            latest=self.hub.latest,
+            on_lost=self.hub.refill,
+            heartbeat_s=30,
+            slice_bytes=65_536,
         )
         self.hub.join(client)
         return client, wire
@@ -47,8 +60,8 @@ async def test_one_that_joins_gets_the_snapshot_and_what_comes_after() -> None:
     parts = Parts()
     parts.load("e", 5)
     client, wire = parts.join()
-    parts.hub.publish([b'{"type":"event"}'])
     await client.flushed()
+    parts.publish(b'{"type":"event"}')
 
     assert types(wire) == [*SNAPSHOT_TYPES, "event"]
     assert msgspec.json.decode(wire.frames[5])["data"] == {"epoch": "e", "seq": 5}
@@ -72,9 +85,12 @@ async def test_a_snapshot_and_an_update_are_framed_once_for_all() -> None:
     clients = [parts.join() for _ in range(10)]
     assert parts.framed == len(SNAPSHOT_TYPES)
 
-    parts.hub.publish([b"{}", b"{}"])
+    for client, _ in clients:
+        await client.flushed()
+    parts.publish(b"{}", b"{}")
     assert parts.framed == len(SNAPSHOT_TYPES) + 2
-    assert [len(client.outbox) for client, _ in clients] == [len(SNAPSHOT_TYPES) + 2] * 10
+    assert [wire.writes[-1] for _, wire in clients] == [b"{}{}"] * 10
+    assert len({id(wire.writes[-1]) for _, wire in clients}) == 1, "the same bytes for all"
 
 
 async def test_counts_what_was_sent_also_to_those_who_left_and_who_was_too_slow() -> None:
@@ -82,15 +98,17 @@ async def test_counts_what_was_sent_also_to_those_who_left_and_who_was_too_slow(
     parts.load("e", 1)
     client, _ = parts.join()
     await client.flushed()
-    slow, _ = parts.join()
+    slow, held = parts.join()
+    held.fill()
     for _ in range(2):
-        parts.hub.publish([b"x" * (MAX_WAITING_BYTES + 1)])
+        parts.publish(b'"' + b"x" * MAX_WAITING_BYTES + b'"', kind="pane_update")
     parts.hub.leave(client)
     parts.hub.leave(slow)
     parts.hub.leave(slow)
 
-    assert parts.hub.sent == len(SNAPSHOT_TYPES)
-    assert parts.hub.dropped_clients == 2
+    assert parts.hub.total("sent") == len(SNAPSHOT_TYPES) + 2
+    assert parts.hub.total("pauses") == 1
+    assert parts.hub.dropped_clients == 1
     assert parts.hub.clients == set()
     await asyncio.sleep(0)
 

@@ -1,7 +1,8 @@
 """A connection that a test can see and hold up; it is what `client.Wire` asks for."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Callable
 
 from services.contract.commands import CloseCode
 
@@ -13,12 +14,24 @@ class HeldWire:
         self.heard_at = 0.0
         self.writable = asyncio.Event()
         self.writable.set()
-        self.writes: list[list[bytes]] = []
+        self.on_full: Callable[[], None] = _nothing
+        self.on_room: Callable[[], None] = _nothing
+        self.unsent_bytes = 0
+        self.writes: list[bytes] = []
         self.probes = 0
         self.ended: CloseCode | None = None
+        self.was_cut = False
 
-    def write(self, frames: Sequence[bytes]) -> None:
-        self.writes.append(list(frames))
+    def write(self, frames: bytes) -> None:
+        self.writes.append(frames)
+
+    def fill(self) -> None:
+        self.writable.clear()
+        self.on_full()
+
+    def drain(self) -> None:
+        self.writable.set()
+        self.on_room()
 
     def probe(self) -> None:
         self.probes += 1
@@ -27,6 +40,10 @@ class HeldWire:
         assert reason
         self.ended = self.ended or code
 
+    def cut(self, reason: str) -> None:
+        assert reason
+        self.was_cut = True
+
     @property
     def now(self) -> float:
         """By the clock that clients live by."""
@@ -34,4 +51,19 @@ class HeldWire:
 
     @property
     def frames(self) -> list[bytes]:
-        return [frame for write in self.writes for frame in write]
+        """Each is one JSON object, or a number."""
+        return [frame for write in self.writes for frame in split(write)]
+
+
+def split(write: bytes) -> list[bytes]:
+    """The JSON texts that stand in one write behind each other."""
+    decoder, text, found = json.JSONDecoder(), write.decode(), list[bytes]()
+    while text:
+        _, end = decoder.raw_decode(text)
+        found.append(text[:end].encode())
+        text = text[end:]
+    return found
+
+
+def _nothing() -> None:
+    pass

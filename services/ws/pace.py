@@ -1,0 +1,201 @@
+"""What goes to one client next: everything as it comes, or while it is slow only what it must have. Pure.
+
+A client *follows* as long as it takes what it is sent. When it does not, it is *behind*: updates of high priority wait
+for it in their order, those of normal priority do not wait at all, because `Latest` has the newest of each key, and
+those of low priority are dropped and counted. When it takes something again, it is sent what waited, then what changed
+since it fell behind, each key once as it is now, until nothing is newer; then it follows again, and is told what it
+missed.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from services.ws.batch import NOTHING, Batch, Update
+from services.ws.latest import Latest, Plan
+
+MAX_WAITING_BYTES: Final = 1024 * 1024
+"""Of what must be sent. A client for which more than this waits when the next comes is too slow."""
+
+
+class Pace:
+    """One client's place in the stream."""
+
+    __slots__ = (
+        "_direct",
+        "_high",
+        "_is_behind",
+        "_latest",
+        "_mark",
+        "_max_bytes",
+        "_on_caught_up",
+        "_place",
+        "_plan",
+        "_replaced",
+        "_seen",
+        "_snapshot",
+        "_waiting_bytes",
+        "dropped",
+        "is_broken",
+        "needs_snapshot",
+        "replaced",
+        "unwanted",
+    )
+
+    def __init__(
+        self, latest: Latest, on_caught_up: Callable[[int, int], bytes | None], max_bytes: int = MAX_WAITING_BYTES
+    ) -> None:
+        """`on_caught_up` makes the frame that tells how many messages were dropped, and how many were replaced."""
+        self._latest = latest
+        self._on_caught_up = on_caught_up
+        self._max_bytes = max_bytes
+        self._direct: deque[bytes] = deque()
+        self._snapshot: deque[bytes] = deque()
+        self._high: deque[Update] = deque()
+        self._waiting_bytes = 0
+        self._is_behind = True
+        self._plan: Plan | None = None
+        self._place = 0
+        self._replaced = 0
+        self._seen = 0
+        self._mark = 0
+        self.dropped = 0
+        """Messages of low priority that were dropped since it fell behind; then those that newer ones replaced."""
+        self.replaced = 0
+        self.unwanted = NOTHING
+        self.is_broken = False
+        self.needs_snapshot = False
+        """What it missed is not remembered any more."""
+
+    @property
+    def is_following(self) -> bool:
+        """Whether an update may go to it at once."""
+        return not self._is_behind and not self._direct
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there is something to hand over."""
+        return (self._is_behind or bool(self._direct)) and not (self.is_broken or self.needs_snapshot)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What must be sent and waits, but for a snapshot."""
+        return self._waiting_bytes
+
+    @property
+    def marks(self) -> tuple[int, int]:
+        """Up to which number it has all of normal priority, or something newer; and all of high priority."""
+        high = self._high[0].seq - 1 if self._high else self._latest.top
+        return (self._mark, high) if self._is_behind else (self._latest.top, high)
+
+    def fall_behind(self) -> None:
+        """The client does not take what it is sent."""
+        self._fall_behind(self._latest.top, self._latest.count)
+
+    def _fall_behind(self, mark: int, count: int) -> None:
+        if not self._is_behind:
+            self._is_behind = True
+            self._mark, self._seen, self._replaced = mark, count, 0
+
+    def put_direct(self, frame: bytes) -> bool:
+        """Add what is said to this client alone; False when the client is too slow."""
+        if self._has_room():
+            self._direct.append(frame)
+            self._waiting_bytes += len(frame)
+        return not self.is_broken
+
+    def put_snapshot(self, frames: tuple[bytes, ...], seq: int) -> None:
+        """Put a snapshot in the place of all updates that wait; they are in it."""
+        if self.is_broken:
+            return
+        self._waiting_bytes -= sum(len(one.frame) for one in self._high)
+        self._high.clear()
+        self.needs_snapshot = False
+        self._snapshot = deque(frames)
+        self._mark = seq
+        self._plan = None
+        self._is_behind = True
+        self._seen = self._latest.count
+        self.dropped = self._replaced = 0
+
+    def hold(self, batch: Batch) -> bool:
+        """A batch comes while it is behind; False when the client is too slow. `Latest` has had the batch already."""
+        self._fall_behind(batch.updates[0].seq - 1, self._latest.count - len(batch.normal))
+        self.dropped += sum(one.kind not in self.unwanted for one in batch.low)
+        wanted = [one for one in batch.high if one.kind not in self.unwanted]
+        if wanted and self._has_room():
+            self._high.extend(wanted)
+            self._waiting_bytes += sum(len(one.frame) for one in wanted)
+        return not self.is_broken
+
+    def _has_room(self) -> bool:
+        """What comes at once may be larger than the limit: it says nothing about the client."""
+        if not self.is_broken and self._waiting_bytes > self._max_bytes:
+            self.is_broken = True
+            self._direct.clear()
+            self._snapshot.clear()
+            self._high.clear()
+            self._waiting_bytes = 0
+        return not self.is_broken
+
+    def take(self, up_to_bytes: int) -> list[bytes]:
+        """Remove what leaves next: whole frames, one at least if any waits, no more than the bytes given."""
+        taken: list[bytes] = []
+        room = self._move(self._direct, taken, up_to_bytes)
+        if not self._direct:
+            room = self._move(self._snapshot, taken, room)
+        if not (self._direct or self._snapshot):
+            room = self._move_high(taken, room)
+        if self._is_behind and not (self._direct or self._snapshot or self._high or self.is_broken):
+            self._catch_up(taken, room)
+        return taken
+
+    def _move(self, lane: deque[bytes], taken: list[bytes], room: int) -> int:
+        while lane and (len(lane[0]) <= room or not taken):
+            frame = lane.popleft()
+            room -= len(frame)
+            taken.append(frame)
+            if lane is self._direct:
+                self._waiting_bytes -= len(frame)
+        return room
+
+    def _move_high(self, taken: list[bytes], room: int) -> int:
+        while self._high and (len(self._high[0].frame) <= room or not taken):
+            frame = self._high.popleft().frame
+            room -= len(frame)
+            self._waiting_bytes -= len(frame)
+            taken.append(frame)
+        return room
+
+    def _catch_up(self, taken: list[bytes], room: int) -> None:
+        """Add what changed since the mark, each key once as it is now; when that is all, follow again."""
+        while self._is_behind:
+            plan = self._plan or self._new_plan()
+            if plan is None:
+                return
+            while self._place < len(plan.entries):
+                entry = plan.entries[self._place]
+                if not entry.is_outdated and entry.kind not in self.unwanted:
+                    if len(entry.frame) > room and taken:
+                        return
+                    room -= len(entry.frame)
+                    taken.append(entry.frame)
+                    self._replaced -= 1
+                self._place += 1
+            self._mark, self._plan = plan.top, None
+            if self._latest.top == plan.top:
+                self._follow(taken)
+
+    def _new_plan(self) -> Plan | None:
+        self._plan, self._place = self._latest.since(self._mark), 0
+        self.needs_snapshot = self._plan is None
+        return self._plan
+
+    def _follow(self, taken: list[bytes]) -> None:
+        self._is_behind = False
+        replaced = max(0, self._latest.count - self._seen + self._replaced)
+        self.replaced += replaced
+        frame = self._on_caught_up(self.dropped, replaced)
+        if frame is not None:
+            taken.append(frame)
+        self.dropped = self._replaced = 0

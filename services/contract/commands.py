@@ -34,6 +34,8 @@ class HelloData(Struct, frozen=True, kw_only=True):
     """What `hello` brings."""
 
     token: str = ""
+    resume: str = ""
+    """The newest cursor that this client had."""
 
 
 class Hello(ClientMessage, frozen=True, kw_only=True, tag="hello"):
@@ -67,4 +69,23 @@ class Unwatch(ClientMessage, frozen=True, kw_only=True, tag="unwatch"):
     data: PaneData
 
 
-AnyClientMessage = Hello | Ping | Watch | Unwatch
+class TypesData(Struct, frozen=True, kw_only=True):
+    """What `subscribe` and `unsubscribe` bring."""
+
+    types: tuple[str, ...]
+    """Types of updates: see `SELECTABLE`."""
+
+
+class Subscribe(ClientMessage, frozen=True, kw_only=True, tag="subscribe"):
+    """Send these types of updates again. What of them was not sent is in the snapshot that follows."""
+
+    data: TypesData
+
+
+class Unsubscribe(ClientMessage, frozen=True, kw_only=True, tag="unsubscribe"):
+    """Send these types of updates no more."""
+
+    data: TypesData
+
+
+AnyClientMessage = Hello | Ping | Watch | Unwatch | Subscribe | Unsubscribe

@@ -47,17 +47,30 @@ class Connected(Message, frozen=True, kw_only=True):
     heartbeat_s: float
     resumed: bool
     why: str
-    """Why a snapshot follows: `new`, or `epoch` after core restarted."""
+    """Why a snapshot follows: `new`; or the cursor was not taken: it is of another life of the stream (`epoch`), is too
+    old (`too_old`), or is none of this installation (`unknown`). `resumed`: what you missed follows instead."""
 
 
 class Synced(Message, frozen=True, kw_only=True):
-    """The snapshot is complete; updates `seq + 1`, `seq + 2`, ... of `epoch` follow."""
+    """The snapshot, or what you missed, is complete; updates `seq + 1`, `seq + 2`, ... of `epoch` follow."""
 
     type: ClassVar[str] = "synced"
     priority: ClassVar[Priority] = Priority.HIGH
 
     epoch: str
     seq: int
+    cursor: str
+    """Bring it back to go on from here."""
+
+
+class Mark(Message, frozen=True, kw_only=True):
+    """You have everything up to here, or something newer."""
+
+    type: ClassVar[str] = "cursor"
+    priority: ClassVar[Priority] = Priority.HIGH
+
+    cursor: str
+    """Bring it back to go on from here, after the connection was cut or closed; at any gateway."""
 
 
 class Windows(Message, frozen=True, kw_only=True):
@@ -329,11 +342,14 @@ class Draining(Message, frozen=True, kw_only=True):
     priority: ClassVar[Priority] = Priority.HIGH
 
     reconnect_in_ms: int
+    cursor: str
+    """Bring it back to go on from here."""
 
 
 MESSAGES: tuple[type[Message], ...] = (
     Connected,
     Synced,
+    Mark,
     Windows,
     Sessions,
     Personas,
@@ -357,3 +373,20 @@ MESSAGES: tuple[type[Message], ...] = (
     Draining,
 )
 BY_TYPE: dict[str, type[Message]] = {message.type: message for message in MESSAGES}
+SELECTABLE: frozenset[str] = frozenset(
+    kind.type
+    for kind in (
+        Windows,
+        PaneUpdate,
+        PaneRemoved,
+        Attention,
+        SessionUpdate,
+        SessionRemoved,
+        PersonaUpdate,
+        ProjectUpdate,
+        QuestUpdate,
+        XpGain,
+        EventKept,
+    )
+)
+"""Updates that a client may do without. The others are about its connection, or asked for by `watch`."""

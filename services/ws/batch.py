@@ -28,11 +28,12 @@ class Update(Struct, frozen=True):
 class Batch:
     """Some updates in their order."""
 
-    __slots__ = ("_joined", "high", "low", "normal", "top", "updates")
+    __slots__ = ("_joined", "first", "high", "low", "normal", "size", "top", "updates")
 
     def __init__(self, updates: Sequence[Update]) -> None:
         self.updates = tuple(updates)
-        self.top = self.updates[-1].seq
+        self.first, self.top = self.updates[0].seq, self.updates[-1].seq
+        self.size = sum(len(one.frame) for one in self.updates)
         self.high = tuple(one for one in self.updates if one.priority is Priority.HIGH)
         self.low = tuple(one for one in self.updates if one.priority is Priority.LOW)
         self.normal = tuple(one for one in self.updates if one.priority is Priority.NORMAL)

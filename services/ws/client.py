@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Final, Protocol, assert_never
 
 from services.contract import codec
-from services.contract.commands import CloseCode, Hello, Ping, Unwatch, Watch
+from services.contract.commands import CloseCode, Hello, Ping, Subscribe, Unsubscribe, Unwatch, Watch
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
-from services.contract.updates import ErrorMessage, Lagged, Message, Pong
+from services.contract.updates import SELECTABLE, ErrorMessage, Lagged, Mark, Message, Pong
 from services.process.clock import now_ms
 from services.ws.allowance import Allowance, Verdict
 from services.ws.batch import Batch
-from services.ws.incoming import read_message
+from services.ws.incoming import MAX_SHOWN_CHARS, read_message
 from services.ws.latest import Latest
 from services.ws.pace import Pace
 from services.ws.pulse import Beat, Pulse
@@ -23,6 +23,8 @@ from services.ws.view import View
 logger = logging.getLogger(__name__)
 
 
+CURSOR_S: Final = 5.0
+"""Between two cursors: what came since is sent again to a client that comes back, each key once."""
 STUCK_S: Final = 15.0
 """A client that takes nothing at all for this long, while something waits for it, is cut off."""
 
@@ -65,6 +67,7 @@ class Client:
 
     __slots__ = (
         "_allowance",
+        "_cursor",
         "_frame",
         "_is_due",
         "_loop",
@@ -74,6 +77,7 @@ class Client:
         "_pulse",
         "_slice_bytes",
         "_stuck",
+        "_told",
         "_wire",
         "dropped",
         "id",
@@ -93,10 +97,11 @@ class Client:
         screens: Screens,
         latest: Latest,
         on_lost: Callable[["Client"], None],
+        cursor: Callable[[int, int], str],
         heartbeat_s: float,
         slice_bytes: int,
     ) -> None:
-        """`on_lost` gives it a snapshot, when it is behind more than is remembered."""
+        """`on_lost` gives it a snapshot, when more than is remembered was missed; `cursor` makes one from its marks."""
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self.id = client_id
@@ -105,6 +110,8 @@ class Client:
         self._wire = wire
         self._frame = frame
         self._on_lost = on_lost
+        self._cursor = cursor
+        self._told = 0, now
         self._slice_bytes = slice_bytes
         self._is_due = False
         self._paused_at: float | None = None
@@ -169,8 +176,13 @@ class Client:
         self.dropped += dropped
         self.replaced += replaced
         logger.debug("client lagged", extra={"client": self.id, "dropped": dropped, "replaced": replaced})
-        upto, _ = self.pace.marks
+        upto, _ = self.pace.marks or (0, 0)
         return self._frame(codec.wire_message(Lagged(dropped=dropped, replaced=replaced, upto=upto), now_ms()))
+
+    @property
+    def cursor(self) -> str:
+        """What it is to bring back; empty while it does not have the whole state."""
+        return "" if self.pace.marks is None else self._cursor(*self.pace.marks)
 
     def _pause(self) -> None:
         self.pace.fall_behind()
@@ -231,6 +243,12 @@ class Client:
                 self.view.watch(said.data.pane_id)
             case Unwatch():
                 self.view.unwatch(said.data.pane_id)
+            case Unsubscribe():
+                self.pace.unwanted |= _selected(said.data.types)
+            case Subscribe():
+                if self.pace.unwanted & _selected(said.data.types):
+                    self.pace.unwanted -= _selected(said.data.types)
+                    self._on_lost(self)
             case _:
                 assert_never(said)
 
@@ -243,6 +261,7 @@ class Client:
         if self._is_stuck(now):
             self._wire.cut("took nothing for too long")
             return
+        self._tell_place(now)
         match self._pulse.check(now, self._wire.heard_at, random.random()):  # noqa: S311 - as above
             case Beat.PING:
                 self._wire.probe()
@@ -250,6 +269,13 @@ class Client:
                 self._wire.end(CloseCode.SILENT, "no answer to a ping")
             case Beat.NOTHING:
                 pass
+
+    def _tell_place(self, now: float) -> None:
+        """Give it a newer cursor, from time to time, while it follows."""
+        marks = self.pace.marks
+        if self.pace.is_following and marks and marks[0] != self._told[0] and now - self._told[1] >= CURSOR_S:
+            self._told = marks[0], now
+            self.say(Mark(cursor=self.cursor))
 
     def _is_stuck(self, now: float) -> bool:
         """Whether it has taken nothing at all for long."""
@@ -259,3 +285,15 @@ class Client:
         if self._stuck is None or self._stuck[0] != unsent:
             self._stuck = unsent, now
         return now - self._stuck[1] >= STUCK_S
+
+
+def _selected(types: tuple[str, ...]) -> frozenset[str]:
+    """The types that a client names.
+
+    Raises:
+        QuestmuxError: one of them is no type of an update.
+    """
+    unknown = sorted(set(types) - SELECTABLE)
+    if unknown:
+        raise QuestmuxError(ErrorCode.INVALID_FIELD, f"{unknown[0][:MAX_SHOWN_CHARS]!r} is no type of an update")
+    return frozenset(types)

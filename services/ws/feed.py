@@ -91,6 +91,16 @@ class Feed:
                 self.is_stale = True
                 logger.warning("core is away", extra={"epoch": self._replica.epoch, "seq": self._replica.seq})
 
+    async def recall(self, epoch: str, after: int) -> Sequence[Batch]:
+        """The updates of an epoch after a number, from core's memory; none when it does not have them, or is away."""
+        try:
+            asked = GetUpdates(epoch=epoch, after=after)
+            replayed = await self._core.request(asked, Replayed, REQUEST_TIMEOUT_S)
+            return [codec.decode_batch(frames) for frames in replayed.batches or ()]
+        except (QuestmuxError, DecodeError) as exc:
+            logger.debug("core did not recall", extra={"problem": str(exc)})
+            return ()
+
     def close(self) -> None:
         """Stop listening."""
         self._subscriber.close()

@@ -7,25 +7,27 @@ import logging
 from collections.abc import Callable, Sequence
 from secrets import randbelow
 from typing import Final, cast
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from services.contract.commands import AUTH_TIMEOUT_S, MAX_CLIENT_MESSAGE_BYTES, CloseCode
+from services.contract.commands import AUTH_TIMEOUT_S, MAX_CLIENT_MESSAGE_BYTES, CloseCode, HelloData
 from services.contract.errors import CODE_FOR_STATUS, HTTP_STATUS, ErrorCode, Problem
 from services.contract.origins import is_allowed_host, is_allowed_origin
 from services.contract.settings import Settings
-from services.contract.updates import Connected, Draining
+from services.contract.updates import Draining
 from services.process.clock import new_id
 from services.process.life import CannotStartError
 from services.process.tokens import Tokens, bearer
 from services.ws.client import Client
 from services.ws.hub import Hub
-from services.ws.incoming import read_token
+from services.ws.incoming import read_hello
 from services.ws.link import CLOSE_WITHIN_S, Link, text_frame
 from services.ws.replica import Replica
+from services.ws.ticket import TicketOffice
 
 MAX_CONNECTIONS: Final = 10_000
 PATHS: Final = frozenset({"/", "/ws"})
@@ -51,7 +53,7 @@ class Gateway:
         max_connections: int = MAX_CONNECTIONS,
         random_below: Callable[[int], int] = randbelow,
     ) -> None:
-        self.hub = Hub(replica, text_frame)
+        self.hub = Hub(replica, text_frame, TicketOffice(tokens.full))
         self._settings = settings
         self._tokens = tokens
         self._replica = replica
@@ -129,7 +131,8 @@ class Gateway:
     async def _serve_client(self, connection: ServerConnection) -> None:
         link = cast("Link", connection)  # Of `create_connection`.
         try:
-            if not await self._is_let_in(link):
+            hello = await self._hello(link)
+            if hello is None:
                 logger.info("client refused", extra={"address": str(link.remote_address)})
                 await link.shut(CloseCode.UNAUTHORIZED, "say hello with the token first")
                 return
@@ -141,35 +144,34 @@ class Gateway:
                 screens=self.hub.screens,
                 latest=self.hub.latest,
                 on_lost=self.hub.refill,
+                cursor=self.hub.cursor,
                 heartbeat_s=settings.heartbeat_s,
                 slice_bytes=settings.ws_pause_bytes,
             )
             logger.info("client came", extra={"client": client.id, "address": str(link.remote_address)})
-            await self._attend(client, link)
+            await self._attend(client, link, hello.resume)
         except ConnectionClosed:
             pass
 
-    async def _is_let_in(self, link: Link) -> bool:
-        """Whether the client has the token: in its header, else in its first message."""
-        headers = link.request.headers.get_all("Authorization") if link.request else []
-        if headers:
-            return len(headers) == 1 and self._tokens.is_full(bearer(headers[0]))
+    async def _hello(self, link: Link) -> HelloData | None:
+        """What a client brings that has the token, in its header or else in its first message; None without it."""
+        request = link.request
+        headers = request.headers.get_all("Authorization") if request else []
+        if request and headers:
+            is_known = len(headers) == 1 and self._tokens.is_full(bearer(headers[0]))
+            cursors = parse_qs(urlsplit(request.path).query).get("cursor", [""])
+            return HelloData(resume=cursors[-1]) if is_known else None
         try:
             async with asyncio.timeout(self._auth_timeout_s):
                 first = await link.recv()
         except TimeoutError:
-            return False
-        return self._tokens.is_full(read_token(first))
+            return None
+        hello = read_hello(first)
+        return hello if hello is not None and self._tokens.is_full(hello.token) else None
 
-    async def _attend(self, client: Client, link: Link) -> None:
-        heartbeat_s = self._settings.heartbeat_s
+    async def _attend(self, client: Client, link: Link, cursor: str) -> None:
         try:
-            client.say(
-                Connected(
-                    client_id=client.id, epoch=self._replica.epoch, heartbeat_s=heartbeat_s, resumed=False, why="new"
-                )
-            )
-            self.hub.join(client)
+            await self.hub.join(client, self._settings.heartbeat_s, cursor)
             while True:
                 message = await link.recv()
                 if not link.ended_for:
@@ -191,13 +193,13 @@ class Gateway:
                 client.beat(loop.time())
 
     async def drain(self) -> None:
-        """Accept nobody more, tell each client when to come back, send what waits, close all; in bounded time."""
+        """Accept nobody more, send what waits, tell each client when to come back, close all; in bounded time."""
         server = self._opened()
         server.close(close_connections=False)
         clients = tuple(self.hub.clients)
-        for client in clients:
-            client.say(Draining(reconnect_in_ms=self._random_below(RECONNECT_SPREAD_MS)))
         await _within(DRAIN_STEP_WITHIN_S, [asyncio.create_task(client.flushed()) for client in clients])
+        for client in clients:
+            client.say(Draining(reconnect_in_ms=self._random_below(RECONNECT_SPREAD_MS), cursor=client.cursor))
         links = self.links()
         shutting = [asyncio.create_task(link.shut(CloseCode.RESTART, "the gateway stops")) for link in links]
         await _within(DRAIN_STEP_WITHIN_S, shutting)

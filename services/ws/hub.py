@@ -11,26 +11,45 @@ What a client watches, and the screens it has, stay as they are when a snapshot 
 is watched no more.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 
+from services.contract import codec
 from services.contract.codec import Tag
+from services.contract.updates import Connected
 from services.process.clock import now_ms
 from services.ws.batch import Batch, Update
 from services.ws.client import Client
 from services.ws.latest import Latest
+from services.ws.recent import Recent
 from services.ws.replica import Replica
 from services.ws.screens import Screens
+from services.ws.ticket import Ticket, TicketOffice
+
+Recall = Callable[[str, int], Awaitable[Sequence[codec.Batch]]]
+"""Asks core for the updates of an epoch after a number; nothing when it does not have them."""
+
+
+async def _nothing_recalled(_epoch: str, _after: int) -> Sequence[codec.Batch]:
+    return ()
 
 
 class Hub:
     """All clients that were let in. Nothing here waits, so no update can come between a snapshot and joining."""
 
-    def __init__(self, replica: Replica, frame: Callable[[bytes], bytes]) -> None:
+    def __init__(self, replica: Replica, frame: Callable[[bytes], bytes], office: TicketOffice) -> None:
         self.clients: set[Client] = set()
         self.dropped_clients = 0
+        self.resumes: dict[str, int] = {}
+        """How many clients came with which answer of `Connected.why`."""
         self.screens = Screens(frame, replica.has_pane)
+        self.recall: Recall = _nothing_recalled
         self._replica = replica
         self._frame = frame
+        self._office = office
+        self._recent = Recent()
+        self._recalling = asyncio.Lock()
         self.latest = Latest()
         self._gone = dict.fromkeys(("sent", "dropped", "replaced", "pauses"), 0)
         self._messages: tuple[bytes, ...] = ()
@@ -40,11 +59,45 @@ class Hub:
         """Of all clients, those who left included: messages `sent`, `dropped`, `replaced`, or `pauses`."""
         return self._gone[name] + sum(int(getattr(client, name)) for client in self.clients)
 
-    def join(self, client: Client) -> None:
-        """Give a client the snapshot, and every update from there on."""
+    async def join(self, client: Client, heartbeat_s: float, cursor: str = "") -> None:
+        """Let a client in: give it what it missed since its cursor, else a snapshot, and every update from there on."""
+        why, missed = await self._missed_since(cursor) if cursor else ("new", None)
+        client.say(
+            Connected(
+                client_id=client.id,
+                epoch=self._replica.epoch,
+                heartbeat_s=heartbeat_s,
+                resumed=missed is not None,
+                why=why,
+            )
+        )
+        self.resumes[why] = self.resumes.get(why, 0) + 1
         self.clients.add(client)
-        if self._replica.is_ready:
+        if missed is not None:
+            client.restart((*missed, self._framed_snapshot()[-1]), self._replica.seq)
+        elif self._replica.is_ready:
             self.refill(client)
+
+    async def _missed_since(self, cursor: str) -> tuple[str, list[bytes] | None]:
+        """What happened since a cursor, or why it cannot be told. After it answered, nothing has come in between."""
+        ticket = self._office.read(cursor)
+        if ticket is None:
+            return "unknown", None
+        if ticket.epoch != self._replica.epoch or max(ticket.normal, ticket.high) > self._replica.seq:
+            return "epoch", None
+        async with self._recalling:
+            missed = self._recent.missed(ticket.normal, ticket.high)
+            if missed is None:
+                batches = await self.recall(ticket.epoch, min(ticket.normal, ticket.high))
+                self._recent.put_before([self._batch(one.first_seq, one.header.tags, one.payloads) for one in batches])
+        if ticket.epoch != self._replica.epoch:
+            return "epoch", None
+        missed = self._recent.missed(ticket.normal, ticket.high)
+        return ("too_old", None) if missed is None else ("resumed", missed)
+
+    def cursor(self, normal: int, high: int) -> str:
+        """What a client is to bring back that has these."""
+        return self._office.make(Ticket(self._replica.epoch, normal, high))
 
     def refill(self, client: Client) -> None:
         """Give a client the snapshot in the place of what it missed."""
@@ -61,19 +114,17 @@ class Hub:
 
     def publish(self, first_seq: int, tags: Sequence[Tag], payloads: Sequence[bytes]) -> None:
         """Give updates to all; framed once."""
-        if not self.clients:
-            self.latest.restart(first_seq + len(payloads) - 1)
-            return
-        pairs = zip(tags, payloads, strict=True)
-        updates = [
-            Update(seq, tag.type, tag.key, self._frame(body)) for seq, (tag, body) in enumerate(pairs, first_seq)
-        ]
-        batch = Batch(updates)
+        batch = self._batch(first_seq, tags, payloads)
+        self._recent.add(batch)
         for update in batch.normal:
             self.latest.put(update.seq, update.kind, update.key or "", update.frame)
         self.latest.advance(batch.top)
         for client in self.clients:
             client.push(batch)
+
+    def _batch(self, first_seq: int, tags: Sequence[Tag], payloads: Sequence[bytes]) -> Batch:
+        updates = zip(count(first_seq), tags, map(self._frame, payloads), strict=False)
+        return Batch([Update(seq, tag.type, tag.key, frame) for seq, tag, frame in updates])
 
     def remove_pane(self, pane_id: str) -> None:
         """Nobody watches this pane any more."""
@@ -83,11 +134,12 @@ class Hub:
         """Give a new snapshot to all."""
         self.screens.drop_unknown()
         self.latest.restart(self._replica.seq)
+        self._recent.restart(self._replica.seq)
         for client in self.clients:
             self.refill(client)
 
     def _framed_snapshot(self) -> tuple[bytes, ...]:
-        messages = self._replica.snapshot(now_ms())
+        messages = self._replica.snapshot(now_ms(), self.cursor)
         if messages is not self._messages:
             self._messages = messages
             self._snapshot = tuple(self._frame(message) for message in messages)

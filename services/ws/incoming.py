@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from services.contract import codec
-from services.contract.commands import AnyClientMessage, Hello
+from services.contract.commands import AnyClientMessage, Hello, HelloData
 from services.contract.errors import ErrorCode, QuestmuxError
 
 MAX_SHOWN_CHARS: Final = 200
@@ -29,10 +29,10 @@ def read_message(message: str | bytes) -> AnyClientMessage:
         raise QuestmuxError(ErrorCode.BAD_REQUEST, str(exc)[:MAX_SHOWN_CHARS]) from exc
 
 
-def read_token(message: str | bytes) -> str:
-    """The token of a first message; empty when it is anything but a `hello` that has one."""
+def read_hello(message: str | bytes) -> HelloData | None:
+    """What a first message brings; None when it is anything but a `hello`."""
     try:
         hello = read_message(message)
     except QuestmuxError:
-        return ""
-    return hello.data.token if isinstance(hello, Hello) else ""
+        return None
+    return hello.data if isinstance(hello, Hello) else None

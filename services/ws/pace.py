@@ -83,8 +83,13 @@ class Pace:
         return self._waiting_bytes
 
     @property
-    def marks(self) -> tuple[int, int]:
-        """Up to which number it has all of normal priority, or something newer; and all of high priority."""
+    def marks(self) -> tuple[int, int] | None:
+        """Up to which number it has all of normal priority, or something newer; and all of high priority.
+
+        None while it is still to be sent the state that all that changes.
+        """
+        if self._snapshot:
+            return None
         high = self._high[0].seq - 1 if self._high else self._latest.top
         return (self._mark, high) if self._is_behind else (self._latest.top, high)
 

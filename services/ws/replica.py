@@ -3,7 +3,7 @@
 It serves the snapshot of every client that connects, so that core is not asked for each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -104,8 +104,11 @@ class Replica:
             case _:
                 raise AssertionError(f"{message.type} has a decoder and no place in the state")
 
-    def snapshot(self, ts: int) -> tuple[bytes, ...]:
-        """The messages that give a client this state, `synced` last. The same object until the next change."""
+    def snapshot(self, ts: int, cursor: Callable[[int, int], str]) -> tuple[bytes, ...]:
+        """The messages that give a client this state, `synced` last. The same object until the next change.
+
+        `cursor` makes one from what a client has of normal and of high priority.
+        """
         if not self._messages:
             parts = (
                 Windows(windows=self._windows, panes=tuple(self._panes.values())),
@@ -113,7 +116,7 @@ class Replica:
                 Personas(personas=()),
                 Projects(projects=()),
                 Quests(quests=()),
-                Synced(epoch=self.epoch, seq=self.seq),
+                Synced(epoch=self.epoch, seq=self.seq, cursor=cursor(self.seq, self.seq)),
             )
             self._messages = tuple(codec.wire_message(part, ts) for part in parts)
         return self._messages

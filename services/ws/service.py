@@ -39,6 +39,8 @@ class Service:
             bus, settings.updates_address, self.core, replica, audience=gateway.hub, screens=self.screen_feed
         )
 
+        gateway.hub.recall = self.feed.recall
+
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until the event is set, then drain."""
         await self.gateway.open()
@@ -73,6 +75,8 @@ class Service:
             "dropped_total": hub.total("dropped"),
             "replaced_total": hub.total("replaced"),
             "pauses_total": hub.total("pauses"),
+            "resumed_total": hub.resumes.get("resumed", 0),
+            "resume_failures_total": sum(hub.resumes.get(why, 0) for why in ("epoch", "too_old", "unknown")),
             "terminal_messages_total": screens.sent,
             "dropped_clients_total": hub.dropped_clients,
             "gaps_total": feed.gaps,

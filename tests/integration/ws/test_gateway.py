@@ -10,11 +10,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from services.contract.commands import MAX_CLIENT_MESSAGE_BYTES, CloseCode
 from services.contract.settings import Settings
-from services.contract.updates import PaneUpdate
+from services.contract.updates import PaneUpdate, SessionUpdate
 from services.ws.allowance import BURST_MESSAGES
 from services.ws.pace import MAX_WAITING_BYTES
 from tests.integration.ws.conftest import JoinClient, StartGateway
-from tests.integration.ws.core_side import CoreSide, make_pane
+from tests.integration.ws.core_side import CoreSide, make_pane, make_session
 from tests.integration.ws.plain_client import (
     HOOK_TOKEN,
     TOKEN,
@@ -72,7 +72,7 @@ async def test_gives_the_snapshot_and_synced_on_open(start_gateway: StartGateway
     assert all(isinstance(message["ts"], int) and "seq" not in message for message in messages)
     connected, synced = messages[0]["data"], messages[-1]["data"]
     assert (connected["epoch"], connected["heartbeat_s"], connected["resumed"]) == ("epoch1", 30, False)
-    assert (connected["why"], synced) == ("new", {"epoch": "epoch1", "seq": 0})
+    assert (connected["why"], synced["epoch"], synced["seq"]) == ("new", "epoch1", 0)
 
 
 async def test_updates_arrive_as_core_made_them(core: CoreSide, start_gateway: StartGateway) -> None:
@@ -398,3 +398,60 @@ async def test_what_waits_is_sent_before_the_end(core: CoreSide, start_gateway: 
     messages = await read_to_end(connection)
     assert [message["seq"] for message in messages if "seq" in message] == list(range(1, 41))
     assert connection.close_code == CloseCode.RESTART
+
+
+# Coming back.
+
+
+async def cursor_of(port: int) -> str:
+    async with await dial(port) as connection:
+        return str((await receive_until(connection, "synced"))["data"]["cursor"])
+
+
+@pytest.mark.parametrize("way", ["query", "hello"])
+@pytest.mark.parametrize("is_same", [True, False], ids=["the same gateway", "another gateway"])
+async def test_one_that_comes_back_gets_what_it_missed(
+    core: CoreSide, start_gateway: StartGateway, way: str, *, is_same: bool
+) -> None:
+    first = await start_gateway()
+    cursor = await cursor_of(first.port)
+    core.publish(
+        PaneUpdate(pane=make_pane("%1", "old")),
+        SessionUpdate(session=make_session("s1", "first")),
+        SessionUpdate(session=make_session("s1", "second")),
+        PaneUpdate(pane=make_pane("%1", "new")),
+    )
+    await wait_until_async(lambda: first.service.replica.seq == 4, what="the updates")
+    second = first if is_same else await start_gateway()
+    await wait_until_async(lambda: second.service.replica.seq == 4, what="the updates")
+
+    if way == "query":
+        connection = await dial(second.port, path=f"/?cursor={cursor}")
+    else:
+        connection = await dial(second.port, token=None)
+        await connection.send(json.dumps({"type": "hello", "data": {"token": TOKEN, "resume": cursor}}))
+    async with connection:
+        messages = [await receive(connection) for _ in range(5)]
+    assert [message["type"] for message in messages] == [
+        "connected",
+        "pane_update",
+        "session_update",
+        "pane_update",
+        "synced",
+    ]
+    assert messages[0]["data"]["resumed"] is True
+    assert messages[2]["data"]["session"]["prompt"] == "second"
+    assert [message["seq"] for message in messages[1:4]] == [1, 3, 4]
+    assert messages[4]["data"]["seq"] == 4
+
+
+async def test_one_from_another_life_of_core_gets_a_snapshot(core: CoreSide, start_gateway: StartGateway) -> None:
+    gateway = await start_gateway()
+    cursor = await cursor_of(gateway.port)
+    core.restart("epoch2")
+    await wait_until_async(lambda: gateway.service.replica.epoch == "epoch2", what="the new epoch")
+
+    async with await dial(gateway.port, path=f"/?cursor={cursor}") as connection:
+        messages = [await receive(connection) for _ in OPEN_SEQUENCE]
+    assert [message["type"] for message in messages] == OPEN_SEQUENCE
+    assert (messages[0]["data"]["resumed"], messages[0]["data"]["why"]) == (False, "epoch")

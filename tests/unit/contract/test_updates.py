@@ -3,7 +3,18 @@ import pytest
 from services.contract.updates import BY_TYPE, MESSAGES, Message, PaneRemoved, Priority, SessionRemoved, Synced, Windows
 from tests.unit.contract.samples import all_subclasses
 
-HIGH = {"connected", "pane_update", "pane_removed", "attention", "error", "draining", "synced", "pong"}
+HIGH = {
+    "connected",
+    "pane_update",
+    "pane_removed",
+    "attention",
+    "error",
+    "draining",
+    "synced",
+    "pong",
+    "cursor",
+    "lagged",
+}
 LOW = {"event"}
 
 
@@ -32,7 +43,7 @@ def test_the_list_of_windows_is_one_thing() -> None:
 
 
 def test_a_message_that_counts_for_itself_has_no_key() -> None:
-    assert Synced(epoch="e", seq=1).key is None
+    assert Synced(epoch="e", seq=1, cursor="c").key is None
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.type)

@@ -5,7 +5,7 @@ import pytest
 
 from services.contract.commands import MAX_WATCHED, CloseCode
 from services.ws.batch import Batch, Update
-from services.ws.client import STUCK_S, Client
+from services.ws.client import CURSOR_S, STUCK_S, Client
 from services.ws.latest import Latest
 from services.ws.pace import MAX_WAITING_BYTES
 from services.ws.pulse import ANSWER_WITHIN_S
@@ -27,8 +27,14 @@ def screens() -> Screens:
 
 
 @pytest.fixture
-async def client(wire: HeldWire, screens: Screens) -> Client:
-    latest, lost = Latest(), list[Client]()
+def lost() -> list[Client]:
+    """Clients that asked for a snapshot."""
+    return []
+
+
+@pytest.fixture
+async def client(wire: HeldWire, screens: Screens, lost: list[Client]) -> Client:
+    latest = Latest()
     client = Client(
         client_id="c",
         wire=wire,
@@ -36,6 +42,7 @@ async def client(wire: HeldWire, screens: Screens) -> Client:
         screens=screens,
         latest=latest,
         on_lost=lost.append,
+        cursor=lambda normal, high: f"{normal}-{high}",
         heartbeat_s=30,
         slice_bytes=65_536,
     )
@@ -147,6 +154,38 @@ async def test_one_that_takes_nothing_at_all_is_cut_off_and_a_slow_one_is_not(
     assert wire.was_cut
 
 
+async def test_a_place_to_come_back_to_is_told_from_time_to_time_while_it_follows(
+    client: Client, wire: HeldWire, stream: Stream
+) -> None:
+    now = wire.now
+    client.beat(now + CURSOR_S)
+    await client.flushed()
+    assert wire.frames == [], "nothing has changed"
+    stream.push(b"1")
+    for pause in (1.0, CURSOR_S, CURSOR_S + 1):
+        client.beat(now + pause)
+    await client.flushed()
+    await asyncio.sleep(0)
+
+    first, second = wire.frames
+    assert first == b"1"
+    assert msgspec.json.decode(second)["data"] == {"cursor": "1-1"}
+    wire.fill()
+    stream.push(b"2")
+    client.beat(now + 3 * CURSOR_S)
+    assert client.cursor == "1-1", "what waits it does not have"
+
+
+async def test_who_has_not_the_whole_state_has_no_place_to_come_back_to(client: Client, wire: HeldWire) -> None:
+    wire.fill()
+    client.restart((b"1", b"2"), 7)
+
+    assert client.cursor == ""
+    wire.drain()
+    await client.flushed()
+    assert client.cursor == "0-0", "of the test's own stream"
+
+
 async def test_a_snapshot_takes_the_place_of_updates_that_wait(client: Client, wire: HeldWire, stream: Stream) -> None:
     wire.fill()
     stream.push(b"1")
@@ -182,6 +221,10 @@ async def test_a_ping_gets_its_data_back(client: Client, wire: HeldWire) -> None
         ('{"type": "unwatch"}', "invalid_field"),
         ('{"type": "unwatch", "data": {"pane": "%1"}}', "invalid_field"),
         ('{"type": "watch", "data": {"pane_id": "%404"}}', "not_found"),
+        ('{"type": "subscribe"}', "invalid_field"),
+        ('{"type": "subscribe", "data": {"types": "event"}}', "invalid_field"),
+        ('{"type": "subscribe", "data": {"types": ["connected"]}}', "invalid_field"),
+        ('{"type": "unsubscribe", "data": {"types": ["event", "fly"]}}', "invalid_field"),
     ],
 )
 async def test_what_is_not_understood_is_an_error_and_the_connection_stays(
@@ -193,6 +236,23 @@ async def test_what_is_not_understood_is_an_error_and_the_connection_stays(
     answer = msgspec.json.decode(wire.frames[0])
     assert (answer["type"], answer["data"]["code"]) == ("error", code)
     assert wire.ended is None
+
+
+async def test_updates_that_are_not_wanted_do_not_leave_and_those_that_are_again_come_with_a_snapshot(
+    client: Client, wire: HeldWire, stream: Stream, lost: list[Client]
+) -> None:
+    client.hear('{"type": "unsubscribe", "data": {"types": ["event", "session_update"]}}', now=wire.now)
+    stream.push(b"1", kind="event")
+    stream.push(b"2", kind="pane_update")
+    assert wire.frames == [b"2"]
+
+    client.hear('{"type": "subscribe", "data": {"types": ["pane_update"]}}', now=wire.now)
+    assert lost == [], "it has those"
+    client.hear('{"type": "subscribe", "data": {"types": ["event"]}}', now=wire.now)
+    assert lost == [client]
+    stream.push(b"3", kind="event")
+    stream.push(b"4", kind="session_update")
+    assert wire.frames == [b"2", b"3"]
 
 
 async def test_a_flood_of_messages_is_refused_and_then_ended(client: Client, wire: HeldWire) -> None:

@@ -1,17 +1,23 @@
 import asyncio
+from contextlib import suppress
+from typing import Any
 
 import msgspec
+import pytest
 
+from services.contract import codec
 from services.contract.codec import Tag
 from services.contract.requests import Snapshot
 from services.ws.client import Client
 from services.ws.hub import Hub
 from services.ws.pace import MAX_WAITING_BYTES
 from services.ws.replica import Replica
+from services.ws.ticket import Ticket, TicketOffice
 from tests.unit.ws.screen import body_of, make_screen
 from tests.unit.ws.test_replica import make_pane
 from tests.unit.ws.wire import HeldWire
 
+JOINED = ["connected"]
 SNAPSHOT_TYPES = ["windows", "sessions", "personas", "projects", "quests", "synced"]
 
 
@@ -21,7 +27,7 @@ class Parts:
     def __init__(self) -> None:
         self.replica = Replica()
         self.framed = 0
-        self.hub = Hub(self.replica, self._frame)
+        self.hub = Hub(self.replica, self._frame, TicketOffice("token"))
 
     def _frame(self, payload: bytes) -> bytes:
         self.framed += 1
@@ -33,10 +39,12 @@ class Parts:
 
     def publish(self, *payloads: bytes, kind: str = "event") -> None:
         first = self.replica.seq + 1
-        self.replica.seq += len(payloads)
+        for payload in payloads:
+            with suppress(codec.DecodeError):
+                self.replica.apply(kind, payload)
         self.hub.publish(first, [Tag(kind, "k")] * len(payloads), payloads)
 
-    def join(self) -> tuple[Client, HeldWire]:
+    async def join(self, cursor: str = "") -> tuple[Client, HeldWire]:
         wire = HeldWire()
         client = Client(
             client_id="c",
@@ -45,10 +53,11 @@ class Parts:
             screens=self.hub.screens,
             latest=self.hub.latest,
             on_lost=self.hub.refill,
+            cursor=self.hub.cursor,
             heartbeat_s=30,
             slice_bytes=65_536,
         )
-        self.hub.join(client)
+        await self.hub.join(client, 30, cursor)
         return client, wire
 
 
@@ -59,32 +68,33 @@ def types(wire: HeldWire) -> list[str]:
 async def test_one_that_joins_gets_the_snapshot_and_what_comes_after() -> None:
     parts = Parts()
     parts.load("e", 5)
-    client, wire = parts.join()
+    client, wire = await parts.join()
     await client.flushed()
     parts.publish(b'{"type":"event"}')
 
-    assert types(wire) == [*SNAPSHOT_TYPES, "event"]
-    assert msgspec.json.decode(wire.frames[5])["data"] == {"epoch": "e", "seq": 5}
+    assert types(wire) == [*JOINED, *SNAPSHOT_TYPES, "event"]
+    synced = msgspec.json.decode(wire.frames[6])["data"]
+    assert (synced["epoch"], synced["seq"]) == ("e", 5)
+    assert synced["cursor"]
 
 
 async def test_one_that_joins_before_core_was_heard_gets_its_snapshot_later() -> None:
     parts = Parts()
-    client, wire = parts.join()
+    client, wire = await parts.join()
     await client.flushed()
-    assert types(wire) == []
+    assert types(wire) == JOINED
 
     parts.load("e", 1)
     parts.hub.restart()
     await client.flushed()
-    assert types(wire) == SNAPSHOT_TYPES
+    assert types(wire) == [*JOINED, *SNAPSHOT_TYPES]
 
 
 async def test_a_snapshot_and_an_update_are_framed_once_for_all() -> None:
     parts = Parts()
     parts.load("e", 1)
-    clients = [parts.join() for _ in range(10)]
+    clients = [await parts.join() for _ in range(10)]
     assert parts.framed == len(SNAPSHOT_TYPES)
-
     for client, _ in clients:
         await client.flushed()
     parts.publish(b"{}", b"{}")
@@ -96,9 +106,9 @@ async def test_a_snapshot_and_an_update_are_framed_once_for_all() -> None:
 async def test_counts_what_was_sent_also_to_those_who_left_and_who_was_too_slow() -> None:
     parts = Parts()
     parts.load("e", 1)
-    client, _ = parts.join()
+    client, _ = await parts.join()
     await client.flushed()
-    slow, held = parts.join()
+    slow, held = await parts.join()
     held.fill()
     for _ in range(2):
         parts.publish(b'"' + b"x" * MAX_WAITING_BYTES + b'"', kind="pane_update")
@@ -106,7 +116,7 @@ async def test_counts_what_was_sent_also_to_those_who_left_and_who_was_too_slow(
     parts.hub.leave(slow)
     parts.hub.leave(slow)
 
-    assert parts.hub.total("sent") == len(SNAPSHOT_TYPES) + 2
+    assert parts.hub.total("sent") == 2 * len(JOINED) + len(SNAPSHOT_TYPES) + 1
     assert parts.hub.total("pauses") == 1
     assert parts.hub.dropped_clients == 1
     assert parts.hub.clients == set()
@@ -116,7 +126,7 @@ async def test_counts_what_was_sent_also_to_those_who_left_and_who_was_too_slow(
 async def test_only_panes_that_are_there_can_be_watched_and_a_client_that_leaves_watches_nothing() -> None:
     parts = Parts()
     parts.load("e", 1, "%1")
-    client, _ = parts.join()
+    client, _ = await parts.join()
     client.view.watch("%1")
     client.hear('{"type":"watch","data":{"pane_id":"%2"}}', now=0)
     assert parts.hub.screens.pane_ids == ("%1",)
@@ -129,7 +139,7 @@ async def test_only_panes_that_are_there_can_be_watched_and_a_client_that_leaves
 async def test_a_removed_pane_is_watched_no_more_even_when_one_with_its_id_comes_back() -> None:
     parts = Parts()
     parts.load("e", 1, "%1", "%2")
-    client, _ = parts.join()
+    client, _ = await parts.join()
     for pane_id in ("%1", "%2"):
         client.view.watch(pane_id)
     parts.hub.remove_pane("%1")
@@ -140,7 +150,7 @@ async def test_a_removed_pane_is_watched_no_more_even_when_one_with_its_id_comes
 async def test_a_new_snapshot_leaves_watches_in_force_but_for_panes_that_are_gone() -> None:
     parts = Parts()
     parts.load("e1", 1, "%1", "%2")
-    client, wire = parts.join()
+    client, wire = await parts.join()
     for pane_id in ("%1", "%2"):
         client.view.watch(pane_id)
     parts.hub.screens.put(body_of(make_screen(["a" * 100, "b"], pane_id="%2")), 1)
@@ -151,4 +161,82 @@ async def test_a_new_snapshot_leaves_watches_in_force_but_for_panes_that_are_gon
     await client.flushed()
 
     assert parts.hub.screens.pane_ids == ("%2",)
-    assert types(wire) == [*SNAPSHOT_TYPES, "terminal_diff"]
+    assert types(wire) == [*JOINED, *SNAPSHOT_TYPES, "terminal_diff"]
+
+
+def data_of(wire: HeldWire, kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = [m for m in map(msgspec.json.decode, wire.frames) if m["type"] == kind][-1]["data"]
+    return found
+
+
+def named(kind: str, name: str) -> bytes:
+    return msgspec.json.encode({"type": kind, "name": name})
+
+
+async def test_one_that_comes_back_gets_what_it_missed_and_no_snapshot() -> None:
+    parts = Parts()
+    parts.load("e", 1)
+    parts.hub.restart()
+    client, wire = await parts.join()
+    await client.flushed()
+    cursor = data_of(wire, "synced")["cursor"]
+    parts.hub.leave(client)
+    parts.publish(named("pane_update", "1"), kind="pane_update")
+    parts.publish(named("session_update", "2"), named("session_update", "3"), kind="session_update")
+    parts.publish(named("event", "4"))
+
+    back, again = await parts.join(cursor)
+    await back.flushed()
+
+    assert types(again) == ["connected", "pane_update", "session_update", "synced"]
+    assert [msgspec.json.decode(frame).get("name") for frame in again.frames[1:3]] == ["1", "3"]
+    assert (data_of(again, "connected")["resumed"], data_of(again, "connected")["why"]) == (True, "resumed")
+    assert data_of(again, "synced")["seq"] == parts.replica.seq
+    parts.publish(named("event", "5"))
+    assert types(again)[-1] == "event"
+    assert parts.hub.resumes == {"new": 1, "resumed": 1}
+
+
+async def test_a_gateway_that_was_not_there_asks_core_once_for_what_was() -> None:
+    parts = Parts()
+    parts.load("e", 9)
+    parts.hub.restart()
+    asked: list[tuple[str, int]] = []
+
+    async def recall(epoch: str, after: int) -> list[codec.Batch]:
+        asked.append((epoch, after))
+        await asyncio.sleep(0)
+        header = codec.Header("e", 9, tuple(Tag("pane_update", "p") for _ in range(4)))
+        return [codec.Batch(header, tuple(named("pane_update", str(seq)) for seq in range(6, 10)))]
+
+    parts.hub.recall = recall
+    cursor = parts.hub.cursor(6, 7)
+    both = await asyncio.gather(parts.join(cursor), parts.join(cursor))
+    for client, wire in both:
+        await client.flushed()
+        assert types(wire) == ["connected", "pane_update", "pane_update", "synced"]
+
+    assert asked == [("e", 6)]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "place", "token", "why"),
+    [
+        ("other", 5, "token", "epoch"),
+        ("e", 1, "token", "too_old"),
+        ("e", 5, "forged", "unknown"),
+        ("e", 99, "token", "epoch"),
+    ],
+)
+async def test_one_with_a_cursor_that_leads_nowhere_gets_a_snapshot_and_the_reason(
+    epoch: str, place: int, token: str, why: str
+) -> None:
+    parts = Parts()
+    parts.load("e", 5)
+    parts.hub.restart()
+
+    client, wire = await parts.join(TicketOffice(token).make(Ticket(epoch, place, place)))
+    await client.flushed()
+
+    assert types(wire) == [*JOINED, *SNAPSHOT_TYPES]
+    assert (data_of(wire, "connected")["resumed"], data_of(wire, "connected")["why"]) == (False, why)

@@ -3,7 +3,7 @@ import pytest
 
 from services.contract.commands import Hello, Ping, Unwatch, Watch
 from services.contract.errors import ErrorCode, QuestmuxError
-from services.ws.incoming import MAX_SHOWN_CHARS, read_message, read_token
+from services.ws.incoming import MAX_SHOWN_CHARS, read_hello, read_message
 
 
 def test_reads_hello_and_ping() -> None:
@@ -71,4 +71,5 @@ def test_an_error_shows_no_more_than_a_little_of_what_came() -> None:
     ],
 )
 def test_only_a_hello_brings_a_token(message: str | bytes, token: str) -> None:
-    assert read_token(message) == token
+    hello = read_hello(message)
+    assert ("" if hello is None else hello.token) == token

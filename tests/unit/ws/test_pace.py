@@ -237,8 +237,9 @@ class Delivery(RuleBasedStateMachine):
                     self.has_low += 1
         self.gateway.got.clear()
         assert self.has_high == self.high[: len(self.has_high)], "in order, each once"
-        mark, high = self.gateway.pace.marks
-        if not self.gateway.pace._snapshot:
+        marks = self.gateway.pace.marks
+        if marks is not None:
+            mark, high = marks
             assert all(self.has.get(key) == seq for key, seq in self.truth.items() if seq <= mark)
             assert self.has_high == [seq for seq in self.high if seq <= high]
         if self.gateway.pace.is_following:

@@ -48,6 +48,10 @@ def make_window(window_id: str, name: str = "w") -> Window:
     return Window(id=window_id, tmux_session_id="$0", tmux_session="main", index=0, name=name, active=True, layout="x")
 
 
+def cursor(normal: int, high: int) -> str:
+    return f"{normal}-{high}"
+
+
 def make_snapshot(epoch: str = "e", seq: int = 0, panes: Sequence[Pane] = ()) -> Snapshot:
     return Snapshot(epoch=epoch, seq=seq, windows=(), panes=tuple(panes), sessions=())
 
@@ -60,7 +64,7 @@ def apply(replica: Replica, *messages: Message) -> None:
 def state_of(replica: Replica) -> dict[str, Any]:
     """What a client has after the snapshot: each message's data by type, lists of things in the order of their ids."""
     state: dict[str, Any] = {}
-    for text in replica.snapshot(1):
+    for text in replica.snapshot(1, cursor):
         message = msgspec.json.decode(text)
         state[message["type"]] = {
             name: sorted(value, key=lambda thing: thing["id"]) if isinstance(value, list) else value
@@ -97,7 +101,7 @@ def test_a_snapshot_and_later_updates_are_all_updates(updates: list[Message], da
     apply(whole, *updates)
     early.load(make_snapshot())
     apply(early, *updates[:cut])
-    parts = {msgspec.json.decode(text)["type"]: msgspec.json.decode(text)["data"] for text in early.snapshot(1)}
+    parts = {msgspec.json.decode(text)["type"]: msgspec.json.decode(text)["data"] for text in early.snapshot(1, cursor)}
     late = Replica()
     late.load(
         msgspec.convert(
@@ -127,10 +131,10 @@ def test_the_snapshot_has_its_messages_in_order_and_its_place_last() -> None:
     replica = Replica()
     replica.load(make_snapshot(epoch="e7", seq=41))
     apply(replica, PaneUpdate(pane=make_pane("%1")))
-    decoded = [msgspec.json.decode(text) for text in replica.snapshot(99)]
+    decoded = [msgspec.json.decode(text) for text in replica.snapshot(99, cursor)]
     kinds = [message["type"] for message in decoded]
     assert kinds == ["windows", "sessions", "personas", "projects", "quests", "synced"]
-    assert decoded[-1] == {"type": "synced", "ts": 99, "data": {"epoch": "e7", "seq": 42}}
+    assert decoded[-1] == {"type": "synced", "ts": 99, "data": {"epoch": "e7", "seq": 42, "cursor": "42-42"}}
     assert [pane["id"] for pane in decoded[0]["data"]["panes"]] == ["%1"]
 
 
@@ -173,10 +177,10 @@ def test_loading_replaces_everything() -> None:
 def test_the_snapshot_is_made_once_until_the_next_update() -> None:
     replica = Replica()
     replica.load(make_snapshot())
-    first = replica.snapshot(1)
-    assert replica.snapshot(2) is first
+    first = replica.snapshot(1, cursor)
+    assert replica.snapshot(2, cursor) is first
     replica.apply("of_a_newer_core", b"{}")
-    assert replica.snapshot(3) is not first
+    assert replica.snapshot(3, cursor) is not first
 
 
 @pytest.mark.parametrize("payload", [b"{", b"[]", b'{"data":{"pane_id":1}}', b"\xff", b"[" * 100_000])

@@ -256,9 +256,10 @@ def test_a_new_claude_runs_in_the_folder_with_its_prompt_and_leaves_a_shell(
     )
     assert (seen["agent"]["name"], seen["cwd"]) == ("claude", str(tmp_path))
     stack.tmux("send-keys", "-t", pane, "Enter")
+    # What is typed before the shell is there may be lost with the program that leaves.
+    wait_until(lambda: stack.get(f"/api/panes/{pane[1:]}")["pane"]["agent"] is None, SOON_S, "no agent any more")
     stack.tmux("send-keys", "-t", pane, "echo after $QUESTMUX_PROMPT.", "Enter")
     wait_until(lambda: "\nafter ." in stack.tmux("capture-pane", "-p", "-t", pane), SOON_S, "a shell after it")
-    wait_until(lambda: stack.get(f"/api/panes/{pane[1:]}")["pane"]["agent"] is None, SOON_S, "no agent any more")
 
 
 def test_a_closed_pane_is_gone_and_its_window_with_the_last(stack: Stack, session: str) -> None:

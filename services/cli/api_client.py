@@ -14,6 +14,18 @@ class ApiError(Exception):
     """There is no answer, or it is a refusal; the message is for a person."""
 
 
+def known_token(settings: Settings) -> str:
+    """The full token of this installation; none is made.
+
+    Raises:
+        ApiError: Questmux has never run with this data folder.
+    """
+    try:
+        return (settings.data_dir / "token").read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as exc:
+        raise ApiError(f"there is no token in {settings.data_dir}: start it with `questmux up` first") from exc
+
+
 class ApiClient:
     """Reads, with the full token."""
 

@@ -8,14 +8,13 @@ from urllib.parse import quote
 
 import typer
 
-from services.cli.api_client import ApiClient, ApiError
+from services.cli.api_client import ApiClient, ApiError, known_token
 from services.cli.explain import explained
 from services.cli.up import run_up
 from services.contract.settings import SettingError
 from services.process.life import EXIT_USAGE, CannotStartError
 from services.process.logs import start_logging
 from services.process.settings import load_settings, make_folders
-from services.process.tokens import load_tokens
 
 app = typer.Typer(
     help="Watch every coding agent in your tmux, and act from anywhere.",
@@ -56,7 +55,7 @@ def explain(
     """Say why a pane's status is what it is."""
     try:
         settings = load_settings()
-        client = ApiClient(settings, load_tokens(settings).full)
+        client = ApiClient(settings, known_token(settings))
         explanation = client.get(f"/api/panes/{quote(pane, safe='')}/explain")["explanation"]
     except (SettingError, ApiError) as exc:
         sys.stderr.write(f"questmux: {exc}\n")

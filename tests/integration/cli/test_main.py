@@ -29,3 +29,13 @@ def test_a_bad_setting_is_one_sentence(tmp_path: Path) -> None:
 
     assert answer.returncode == 2
     assert answer.stderr.splitlines() == ["questmux: QUESTMUX_API_PORT takes a port from 1 to 65535, not 'door'"]
+
+
+def test_asking_before_the_first_start_is_one_sentence(tmp_path: Path) -> None:
+    answer = run("explain", "%3", QUESTMUX_DATA_DIR=str(tmp_path / "data"), QUESTMUX_RUNTIME_DIR=str(tmp_path))
+
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines() == [
+        f"questmux: there is no token in {tmp_path / 'data'}: start it with `questmux up` first"
+    ]
+    assert not (tmp_path / "data").exists(), "looking changes nothing"

@@ -15,7 +15,14 @@ from services.api.guard import Guard
 from services.api.health import HealthResource, MetricsResource
 from services.api.intake import Core, Intake
 from services.api.openapi import OpenApiResource
-from services.api.reads import CommandsResource, EventsResource, PanesResource, SessionsResource, WindowsResource
+from services.api.reads import (
+    ClientsResource,
+    CommandsResource,
+    EventsResource,
+    PanesResource,
+    SessionsResource,
+    WindowsResource,
+)
 from services.api.screen import ScreenResource
 from services.bus import Bus, Client
 from services.contract.errors import QuestmuxError
@@ -49,6 +56,7 @@ def create_app(core: Core, intake: Intake, spool: Spool, settings: Settings, tok
     app.add_route("/api/sessions/{session_id}", sessions, suffix="one")
     app.add_route("/api/events", EventsResource(core))
     app.add_route("/api/panes/{pane_id}/screen", ScreenResource(core))
+    app.add_route("/api/clients", ClientsResource(core))
     app.add_route("/api/commands", CommandsResource(core))
     for command in COMMANDS:
         app.add_route(command.path, CommandResource(core, command))

@@ -13,6 +13,7 @@ from services.api.commands import COMMANDS, Command
 from services.api.health import Health
 from services.contract.actions import Dismiss, ReadScreen, Report, ScreenData, Target
 from services.contract.answers import (
+    ClientsData,
     CommandsData,
     EventData,
     EventsData,
@@ -28,6 +29,7 @@ from services.contract.errors import HTTP_STATUS, ErrorCode
 
 _REF: Final = "#/components/schemas/{name}"
 _DATA: Final = (
+    ClientsData,
     CommandsData,
     EventData,
     EventsData,
@@ -148,6 +150,7 @@ def _reads() -> dict[str, Any]:
         "/api/sessions": _operation("get_sessions", "All sessions", {"200": SessionsData}, _COMMON),
         "/api/sessions/{session_id}": _operation("get_session", "One session", {"200": SessionData}, named, [session]),
         "/api/events": _operation("get_events", log, {"200": EventsData}, bounded, [after, limit]),
+        "/api/clients": _operation("get_clients", "The WebSocket clients", {"200": ClientsData}, _COMMON),
         "/api/commands": _operation("get_commands", audit, {"200": CommandsData}, bounded, [limit]),
     }
 

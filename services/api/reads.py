@@ -8,7 +8,16 @@ from services.api.envelope import answer_data
 from services.api.intake import Core
 from services.api.query import MAX_NUMBER, read_number
 from services.api.target import read_pane_id
-from services.contract.requests import ExplainPane, GetActions, GetEvents, GetPanes, GetSessions, GetWindows, Listing
+from services.contract.requests import (
+    ExplainPane,
+    GetActions,
+    GetClients,
+    GetEvents,
+    GetPanes,
+    GetSessions,
+    GetWindows,
+    Listing,
+)
 from services.contract.requests import Request as BusRequest
 
 READ_S: Final = 2.0
@@ -94,5 +103,15 @@ class CommandsResource(CoreReads):
         """Who had what done, newest first."""
         limit = read_number(req, "limit", DEFAULT_ROWS, 1, MAX_ROWS)
         await self.answer(resp, GetActions(limit=limit))
+
+    on_head = on_get
+
+
+class ClientsResource(CoreReads):
+    """`GET /api/clients`."""
+
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        """The WebSocket clients of all gateways."""
+        await self.answer(resp, GetClients())
 
     on_head = on_get

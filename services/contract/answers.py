@@ -5,7 +5,18 @@ from typing import Literal
 from msgspec import Struct
 
 from services.contract.actions import ActionRecord
-from services.contract.entities import Agent, Claim, KeptEvent, Pane, Session, Status, StatusName, Transition, Window
+from services.contract.entities import (
+    Agent,
+    Claim,
+    ClientInfo,
+    KeptEvent,
+    Pane,
+    Session,
+    Status,
+    StatusName,
+    Transition,
+    Window,
+)
 from services.contract.errors import Problem
 
 
@@ -116,6 +127,13 @@ class EventsData(Struct, frozen=True, kw_only=True):
     """Give it as `after` for the next page."""
     has_more: bool
     """Whether there is a next page now."""
+
+
+class ClientsData(Struct, frozen=True, kw_only=True):
+    """`GET /api/clients`."""
+
+    clients: tuple[ClientInfo, ...]
+    """Those for which most waits first; then those that were closed, the newest first."""
 
 
 class CommandsData(Struct, frozen=True, kw_only=True):

@@ -347,3 +347,32 @@ class XpAward(Struct, frozen=True, kw_only=True):
     amount: int
     reason: str
     at: int
+
+
+class ClientInfo(Struct, frozen=True, kw_only=True):
+    """One WebSocket client as its gateway sees it, or saw it last."""
+
+    id: str
+    address: str
+    since: int
+    """When it was let in."""
+    is_paused: bool = False
+    """It does not take what it is sent."""
+    lag: int = 0
+    """Updates that it does not have."""
+    buffered_bytes: int = 0
+    """What waits for it, and what it has not taken; but for what the kernel holds."""
+    sent: int = 0
+    """Messages."""
+    dropped: int = 0
+    """Messages of low priority that it was not sent."""
+    replaced: int = 0
+    """Messages that newer ones of the same key replaced."""
+    pauses: int = 0
+    paused_ms: int = 0
+    watched: int = 0
+    """Panes."""
+    closed_at: int | None = None
+    close_code: int | None = None
+    why: str | None = None
+    """Why it was closed."""

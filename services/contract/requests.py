@@ -2,7 +2,17 @@
 
 from msgspec import Struct
 
-from services.contract.entities import Agent, Pane, Process, Reading, RegistryEntry, Session, TmuxServer, Window
+from services.contract.entities import (
+    Agent,
+    ClientInfo,
+    Pane,
+    Process,
+    Reading,
+    RegistryEntry,
+    Session,
+    TmuxServer,
+    Window,
+)
 from services.contract.errors import Problem
 from services.contract.events import NewEvent
 
@@ -194,6 +204,8 @@ class Beat(Request, frozen=True, kw_only=True, tag="beat"):
     """Of a gateway: the update it has applied last."""
     figures: dict[str, float] = {}
     """Counters (names ending in `_total`) and gauges, for `/health` and `/metrics`."""
+    clients: tuple[ClientInfo, ...] = ()
+    """Of a gateway: those for which most waits, and those that were closed last."""
 
 
 class GetSnapshot(Request, frozen=True, kw_only=True, tag="get_snapshot"):
@@ -256,6 +268,10 @@ class GetEvents(Request, frozen=True, kw_only=True, tag="get_events"):
     limit: int
 
 
+class GetClients(Request, frozen=True, kw_only=True, tag="get_clients"):
+    """The clients of all gateways. Answered with `Listing`."""
+
+
 class GetHealth(Request, frozen=True, kw_only=True, tag="get_health"):
     """Answered with `Listing`."""
 
@@ -284,6 +300,7 @@ type_of_reply: dict[type[Request], type[Reply]] = {
     ExplainPane: Listing,
     GetSessions: Listing,
     GetEvents: Listing,
+    GetClients: Listing,
     GetHealth: Listing,
 }
 
@@ -305,5 +322,6 @@ AnyRequest = (
     | ExplainPane
     | GetSessions
     | GetEvents
+    | GetClients
     | GetHealth
 )

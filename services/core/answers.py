@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from services.contract.actions import ActionRecord
 from services.contract.answers import (
+    ClientsData,
     CommandsData,
     CoreHealth,
     EventsData,
@@ -20,6 +21,7 @@ from services.contract.answers import (
     WindowsData,
     WindowWithPanes,
 )
+from services.contract.entities import ClientInfo
 from services.contract.errors import ErrorCode, QuestmuxError
 from services.contract.events import NewEvent
 from services.contract.requests import ExplainPane, GetActions, GetEvents, GetPanes, GetSessions, Listing
@@ -122,6 +124,11 @@ def events(log: Log, request: GetEvents) -> Listing:
 def actions(audit: Audit, request: GetActions) -> Listing:
     """Who had what done, the newest first."""
     return _listing(CommandsData(commands=tuple(audit.actions(min(max(request.limit, 1), MAX_PAGE)))))
+
+
+def clients(found: tuple[ClientInfo, ...]) -> Listing:
+    """The WebSocket clients."""
+    return _listing(ClientsData(clients=found))
 
 
 def health(core: CoreHealth, services: dict[str, list[Peer]]) -> Listing:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.contract.answers import Peer
+from services.contract.entities import ClientInfo
 from services.contract.requests import Beat
 
 OVERDUE_BEATS: Final = 3
@@ -40,3 +41,14 @@ class Peers:
                 )
             )
         return services
+
+    def clients(self, now: int) -> tuple[ClientInfo, ...]:
+        """The clients of all gateways that are alive: those for which most waits, then the closed ones."""
+        alive = [beat for at, beat in self._beats.values() if now - at <= OVERDUE_BEATS * beat.interval_s * 1000]
+        clients = [client for beat in alive for client in beat.clients]
+        is_open = [client for client in clients if client.closed_at is None]
+        closed = [client for client in clients if client.closed_at is not None]
+        return (
+            *sorted(is_open, key=lambda one: (one.buffered_bytes, one.lag), reverse=True),
+            *sorted(closed, key=lambda one: one.closed_at or 0, reverse=True),
+        )

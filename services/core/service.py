@@ -13,6 +13,7 @@ from services.contract.requests import (
     DrainSpool,
     ExplainPane,
     GetActions,
+    GetClients,
     GetEvents,
     GetHealth,
     GetPanes,
@@ -61,7 +62,16 @@ DAY_MS: Final = 24 * 3600 * 1000
 POLLER: Final = "poller"
 
 _Read = (
-    GetSnapshot | GetUpdates | GetWindows | GetPanes | ExplainPane | GetSessions | GetEvents | GetActions | GetHealth
+    GetSnapshot
+    | GetUpdates
+    | GetWindows
+    | GetPanes
+    | ExplainPane
+    | GetSessions
+    | GetEvents
+    | GetActions
+    | GetClients
+    | GetHealth
 )
 _Work = Beat | DrainSpool | RunAction | ReportAction | ReportScreens | WatchPanes
 
@@ -221,7 +231,7 @@ class Core:
             raise QuestmuxError(ErrorCode.CORE_UNAVAILABLE, "core ends: nothing was done")
         return self._actions.run(one, request)
 
-    def _read(self, request: _Read) -> Reply:  # noqa: PLR0911 - one line for each request
+    def _read(self, request: _Read) -> Reply:  # noqa: C901, PLR0911 - one line for each request
         state = self._keeper.state
         match request:
             case GetSnapshot():
@@ -246,6 +256,8 @@ class Core:
                 return answers.events(self._store, request)
             case GetActions():
                 return answers.actions(self._store, request)
+            case GetClients():
+                return answers.clients(self._peers.clients(now_ms()))
             case GetHealth():
                 return self._health()
             case _:

@@ -79,12 +79,14 @@ class Client:
         "_stuck",
         "_told",
         "_wire",
+        "address",
         "dropped",
         "id",
         "pace",
         "pauses",
         "replaced",
         "sent",
+        "since",
         "view",
     )
 
@@ -92,6 +94,7 @@ class Client:
         self,
         *,
         client_id: str,
+        address: str,
         wire: Wire,
         frame: Callable[[bytes], bytes],
         screens: Screens,
@@ -105,6 +108,8 @@ class Client:
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self.id = client_id
+        self.address = address
+        self.since = now_ms()
         self.pace = Pace(latest, self._caught_up)
         self.sent = self.dropped = self.replaced = self.pauses = 0
         self._wire = wire

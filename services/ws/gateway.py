@@ -19,13 +19,14 @@ from services.contract.errors import CODE_FOR_STATUS, HTTP_STATUS, ErrorCode, Pr
 from services.contract.origins import is_allowed_host, is_allowed_origin
 from services.contract.settings import Settings
 from services.contract.updates import Draining
-from services.process.clock import new_id
+from services.process.clock import new_id, now_ms
 from services.process.life import CannotStartError
 from services.process.tokens import Tokens, bearer
 from services.ws.client import Client
 from services.ws.hub import Hub
 from services.ws.incoming import read_hello
 from services.ws.link import CLOSE_WITHIN_S, Link, text_frame
+from services.ws.register import Register
 from services.ws.replica import Replica
 from services.ws.ticket import TicketOffice
 
@@ -54,6 +55,7 @@ class Gateway:
         random_below: Callable[[int], int] = randbelow,
     ) -> None:
         self.hub = Hub(replica, text_frame, TicketOffice(tokens.full))
+        self.register = Register()
         self._settings = settings
         self._tokens = tokens
         self._replica = replica
@@ -139,6 +141,7 @@ class Gateway:
             settings = self._settings
             client = Client(
                 client_id=new_id(),
+                address=_address(link),
                 wire=link,
                 frame=text_frame,
                 screens=self.hub.screens,
@@ -177,6 +180,7 @@ class Gateway:
                 if not link.ended_for:
                     client.hear(message, link.heard_at)
         finally:
+            self.register.left(client, now_ms(), link.close_code, link.ended_for or "client closed")
             self.hub.leave(client)
             why = link.ended_for or "client closed"
             logger.info(
@@ -206,6 +210,15 @@ class Gateway:
         for link in links:
             link.transport.abort()
         await _within(DRAIN_STEP_WITHIN_S, [asyncio.create_task(server.wait_closed())])
+
+
+def _address(link: Link) -> str:
+    """Where a client is, as text for a person."""
+    match link.remote_address:
+        case (str(host), int(port), *_):
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        case other:
+            return str(other)
 
 
 async def _within(seconds: float, tasks: Sequence[asyncio.Task[None]]) -> None:

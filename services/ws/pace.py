@@ -93,6 +93,11 @@ class Pace:
         high = self._high[0].seq - 1 if self._high else self._latest.top
         return (self._mark, high) if self._is_behind else (self._latest.top, high)
 
+    @property
+    def lag(self) -> int:
+        """Updates since its mark."""
+        return self._latest.top - self._mark if self._is_behind else 0
+
     def fall_behind(self) -> None:
         """The client does not take what it is sent."""
         self._fall_behind(self._latest.top, self._latest.count)

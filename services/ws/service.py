@@ -96,6 +96,7 @@ class Service:
                 interval_s=BEAT_S,
                 applied_seq=self.replica.seq if self.replica.is_ready else None,
                 figures=self.figures(),
+                clients=self.gateway.register.tell(self.gateway.hub.clients),
             )
             try:
                 await self.core.request(beat, Taken, BEAT_S, wait=False)

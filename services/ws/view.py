@@ -27,6 +27,11 @@ class View:
             return False
         return any(self._screens.newest(pane_id) is not had for pane_id, had in self._has.items())
 
+    @property
+    def watched(self) -> int:
+        """How many panes it watches."""
+        return len(self._has)
+
     def watch(self, pane_id: str) -> None:
         """Hand over this pane's screen, whole, and what becomes of it; again: the whole again.
 

@@ -1,3 +1,6 @@
+from typing import Any
+
+from services.contract.entities import ClientInfo
 from services.contract.requests import Beat
 from services.core.peers import FORGET_MS, OVERDUE_BEATS, Peers
 
@@ -57,3 +60,18 @@ def test_who_is_away_for_long_is_forgotten() -> None:
     peers.take(beat(instance="new"), FORGET_MS + 1)
 
     assert [peer.instance for peer in peers.by_service(FORGET_MS + 1, 0)["ws"]] == ["new"]
+
+
+def test_clients_of_all_gateways_are_told_the_slowest_first_and_then_the_closed_ones() -> None:
+    peers = Peers()
+
+    def client(name: str, **fields: Any) -> ClientInfo:
+        return ClientInfo(id=name, address="x", since=1, **fields)
+
+    one = (client("a"), client("b", closed_at=5), client("c", closed_at=9))
+    two = (client("d", buffered_bytes=7), client("e", lag=3))
+    for instance, clients in (("1", one), ("2", two)):
+        peers.take(Beat(service="ws", instance=instance, pid=1, interval_s=2, clients=clients), 1_000)
+
+    assert [found.id for found in peers.clients(2_000)] == ["d", "e", "a", "c", "b"]
+    assert peers.clients(60_000) == (), "gateways that are away tell nothing"

@@ -37,6 +37,7 @@ async def client(wire: HeldWire, screens: Screens, lost: list[Client]) -> Client
     latest = Latest()
     client = Client(
         client_id="c",
+        address="127.0.0.1:5",
         wire=wire,
         frame=bytes,
         screens=screens,

@@ -48,6 +48,7 @@ class Parts:
         wire = HeldWire()
         client = Client(
             client_id="c",
+            address="127.0.0.1:5",
             wire=wire,
             frame=bytes,
             screens=self.hub.screens,

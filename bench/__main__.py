@@ -12,6 +12,7 @@ from typing import Final
 
 import uvloop
 
+from bench.fanout import fanout_rows
 from bench.floor import commit_us, round_trip_us
 from bench.load import Load, run_load
 from bench.tmux import Row, tmux_rows
@@ -48,6 +49,7 @@ def main() -> None:
             stack.close(shows_logs=False)
         rows += tmux_rows(Path(folder))
         rows += truth_rows(Path(folder))
+        rows += fanout_rows()
     width = max(len(row.what) for row in rows)
     for row in rows:
         print(f"{row.what:<{width}}  {row.measured:<72}{row.goal}")

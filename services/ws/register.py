@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from heapq import nlargest
 from typing import Final
 
 from msgspec import structs
@@ -26,8 +27,8 @@ class Register:
 
     def tell(self, clients: Iterable[Client]) -> tuple[ClientInfo, ...]:
         """Those for which most waits, and those that left last."""
-        found = sorted(map(info_of, clients), key=lambda one: (one.buffered_bytes, one.lag), reverse=True)
-        return (*found[:SHOWN], *self._closed)
+        slowest = nlargest(SHOWN, clients, key=lambda client: (client.buffered_bytes, client.pace.lag))
+        return (*map(info_of, slowest), *self._closed)
 
 
 def info_of(client: Client) -> ClientInfo:

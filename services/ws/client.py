@@ -253,6 +253,7 @@ class Client:
             case Subscribe():
                 if self.pace.unwanted & _selected(said.data.types):
                     self.pace.unwanted -= _selected(said.data.types)
+                    self.pace.hasten()
                     self._on_lost(self)
             case _:
                 assert_never(said)
@@ -283,12 +284,13 @@ class Client:
             self.say(Mark(cursor=self.cursor))
 
     def _is_stuck(self, now: float) -> bool:
-        """Whether it has taken nothing at all for long."""
+        """Whether it has taken nothing at all for long; pings and pongs that come to the unsent do not count."""
         if self._paused_at is None:
             return False
         unsent = self._wire.unsent_bytes
-        if self._stuck is None or self._stuck[0] != unsent:
+        if self._stuck is None or unsent < self._stuck[0]:
             self._stuck = unsent, now
+        self._stuck = unsent, self._stuck[1]
         return now - self._stuck[1] >= STUCK_S
 
 

@@ -93,6 +93,8 @@ class Feed:
 
     async def recall(self, epoch: str, after: int) -> Sequence[Batch]:
         """The updates of an epoch after a number, from core's memory; none when it does not have them, or is away."""
+        if self.is_stale:
+            return ()  # Those who come back all at once must not wait for each other.
         try:
             asked = GetUpdates(epoch=epoch, after=after)
             replayed = await self._core.request(asked, Replayed, REQUEST_TIMEOUT_S)

@@ -51,7 +51,7 @@ class Hub:
         self._recent = Recent()
         self._recalling = asyncio.Lock()
         self.latest = Latest()
-        self._gone = dict.fromkeys(("sent", "dropped", "replaced", "pauses"), 0)
+        self._gone: dict[str, int] = dict.fromkeys(("sent", "dropped", "replaced", "pauses"), 0)
         self._messages: tuple[bytes, ...] = ()
         self._snapshot: tuple[bytes, ...] = ()
 
@@ -89,6 +89,8 @@ class Hub:
             missed = self._recent.missed(ticket.normal, ticket.high)
             if missed is None:
                 batches = await self.recall(ticket.epoch, min(ticket.normal, ticket.high))
+                if ticket.epoch != self._replica.epoch:
+                    return "epoch", None
                 self._recent.put_before([self._batch(one.first_seq, one.header.tags, one.payloads) for one in batches])
         if ticket.epoch != self._replica.epoch:
             return "epoch", None

@@ -5,7 +5,7 @@ What it is sent is always the value of now. The list of what it is to be sent is
 live, a key that changes all the time would get ahead of the others for ever.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
@@ -23,14 +23,12 @@ OUTDATED: Final = {
 class Entry:
     """The newest message of one type and key."""
 
-    __slots__ = ("count", "frame", "is_outdated", "kind", "seq")
+    __slots__ = ("frame", "is_outdated", "kind", "seq")
 
-    def __init__(self, seq: int, kind: str, frame: bytes, count: int) -> None:
+    def __init__(self, seq: int, kind: str, frame: bytes) -> None:
         self.seq = seq
         self.kind = kind
         self.frame = frame
-        self.count = count
-        """How many messages of any key came before it, itself included."""
         self.is_outdated = False
 
 
@@ -55,8 +53,13 @@ class Latest:
         """The number of the last update, of whatever kind."""
         self.floor = 0
         """Who has not everything up to this needs a snapshot."""
-        self.count = 0
+        self.counts: Counter[str] = Counter()
+        """Messages that were put, by type."""
+
+    @property
+    def count(self) -> int:
         """Messages that were put."""
+        return self.counts.total()
 
     def restart(self, seq: int) -> None:
         """The state was taken anew: what came before is in its snapshot."""
@@ -67,7 +70,7 @@ class Latest:
 
     def put(self, seq: int, kind: str, key: str, frame: bytes) -> None:
         """A newer message of a key."""
-        self.count += 1
+        self.counts[kind] += 1
         for other in OUTDATED.get(kind, ()):
             gone = self._entries.pop((other, key), None)
             if gone is not None:
@@ -75,11 +78,11 @@ class Latest:
                 self._removals -= other == SessionRemoved.type
         entry = self._entries.get((kind, key))
         if entry is None:
-            self._entries[kind, key] = Entry(seq, kind, frame, self.count)
+            self._entries[kind, key] = Entry(seq, kind, frame)
             self._removals += kind == SessionRemoved.type
             self._forget_removals()
         else:
-            entry.seq, entry.frame, entry.count = seq, frame, self.count
+            entry.seq, entry.frame = seq, frame
             self._entries.move_to_end((kind, key))
 
     def advance(self, seq: int) -> None:

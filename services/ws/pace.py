@@ -7,12 +7,12 @@ since it fell behind, each key once as it is now, until nothing is newer; then i
 missed.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
 from services.ws.batch import NOTHING, Batch, Update
-from services.ws.latest import Latest, Plan
+from services.ws.latest import Entry, Latest, Plan
 
 MAX_WAITING_BYTES: Final = 1024 * 1024
 """Of what must be sent. A client for which more than this waits when the next comes is too slow."""
@@ -22,7 +22,9 @@ class Pace:
     """One client's place in the stream."""
 
     __slots__ = (
+        "_ahead",
         "_direct",
+        "_had",
         "_high",
         "_is_behind",
         "_latest",
@@ -57,7 +59,9 @@ class Pace:
         self._plan: Plan | None = None
         self._place = 0
         self._replaced = 0
-        self._seen = 0
+        self._seen: Counter[str] = Counter()
+        self._had: dict[Entry, int] = {}
+        self._ahead: dict[Entry, int] = {}
         self._mark = 0
         self.dropped = 0
         """Messages of low priority that were dropped since it fell behind; then those that newer ones replaced."""
@@ -100,12 +104,9 @@ class Pace:
 
     def fall_behind(self) -> None:
         """The client does not take what it is sent."""
-        self._fall_behind(self._latest.top, self._latest.count)
-
-    def _fall_behind(self, mark: int, count: int) -> None:
         if not self._is_behind:
             self._is_behind = True
-            self._mark, self._seen, self._replaced = mark, count, 0
+            self._mark, self._seen, self._replaced = self._latest.top, self._latest.counts.copy(), 0
 
     def put_direct(self, frame: bytes) -> bool:
         """Add what is said to this client alone; False when the client is too slow."""
@@ -113,6 +114,12 @@ class Pace:
             self._direct.append(frame)
             self._waiting_bytes += len(frame)
         return not self.is_broken
+
+    def hasten(self) -> None:
+        """Have what must be sent leave before a snapshot that is asked for: not all of it is in there."""
+        if not self._snapshot:
+            self._direct.extend(one.frame for one in self._high)
+            self._high.clear()
 
     def put_snapshot(self, frames: tuple[bytes, ...], seq: int) -> None:
         """Put a snapshot in the place of all updates that wait; they are in it."""
@@ -125,12 +132,16 @@ class Pace:
         self._mark = seq
         self._plan = None
         self._is_behind = True
-        self._seen = self._latest.count
+        self._seen = self._latest.counts.copy()
+        self._had, self._ahead = {}, {}
         self.dropped = self._replaced = 0
 
     def hold(self, batch: Batch) -> bool:
         """A batch comes while it is behind; False when the client is too slow. `Latest` has had the batch already."""
-        self._fall_behind(batch.updates[0].seq - 1, self._latest.count - len(batch.normal))
+        if not self._is_behind:
+            self.fall_behind()
+            self._mark = batch.first - 1
+            self._seen.subtract(one.kind for one in batch.normal)
         self.dropped += sum(one.kind not in self.unwanted for one in batch.low)
         wanted = [one for one in batch.high if one.kind not in self.unwanted]
         if wanted and self._has_room():
@@ -185,16 +196,23 @@ class Pace:
                 return
             while self._place < len(plan.entries):
                 entry = plan.entries[self._place]
-                if not entry.is_outdated and entry.kind not in self.unwanted:
+                if self._is_due(entry):
                     if len(entry.frame) > room and taken:
                         return
                     room -= len(entry.frame)
                     taken.append(entry.frame)
                     self._replaced -= 1
+                    if entry.seq > plan.top:
+                        self._ahead[entry] = entry.seq
                 self._place += 1
             self._mark, self._plan = plan.top, None
+            self._had, self._ahead = self._ahead, {}
             if self._latest.top == plan.top:
                 self._follow(taken)
+
+    def _is_due(self, entry: Entry) -> bool:
+        """Whether it says something to this client; one that changed before its turn went ahead of the next plan."""
+        return not entry.is_outdated and entry.kind not in self.unwanted and self._had.get(entry) != entry.seq
 
     def _new_plan(self) -> Plan | None:
         self._plan, self._place = self._latest.since(self._mark), 0
@@ -203,7 +221,9 @@ class Pace:
 
     def _follow(self, taken: list[bytes]) -> None:
         self._is_behind = False
-        replaced = max(0, self._latest.count - self._seen + self._replaced)
+        self._had, self._ahead = {}, {}
+        came = sum(n - self._seen[kind] for kind, n in self._latest.counts.items() if kind not in self.unwanted)
+        replaced = max(0, came + self._replaced)
         self.replaced += replaced
         frame = self._on_caught_up(self.dropped, replaced)
         if frame is not None:

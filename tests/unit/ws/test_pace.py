@@ -111,7 +111,28 @@ def test_a_key_that_always_changes_starves_no_other() -> None:
         gateway.publish((NORMAL, "k0"))
         gateway.take(1)
 
-    assert {one[2] for one in gateway.got} == {f"k{n}" for n in range(20)}
+    assert {one[2] for one in gateway.got if one[0] != "caught_up"} == {f"k{n}" for n in range(20)}
+
+
+def test_what_changed_before_its_turn_is_not_sent_again_by_the_next_plan() -> None:
+    gateway = Gateway()
+    gateway.pace.fall_behind()
+    gateway.publish((NORMAL, "a"), (NORMAL, "b"))
+    gateway.take(1)
+    gateway.publish((NORMAL, "b"), (NORMAL, "c"))
+    gateway.take_all()
+
+    assert gateway.heard() == ["1", "3", "4", "caught_up 0 1"]
+
+
+def test_types_that_are_not_wanted_are_not_counted_as_replaced() -> None:
+    gateway = Gateway()
+    gateway.pace.unwanted = frozenset({NORMAL})
+    gateway.pace.fall_behind()
+    gateway.publish(*[(NORMAL, "a")] * 5, (HIGH, "p"))
+    gateway.take_all()
+
+    assert gateway.heard() == ["6"]
 
 
 def test_what_is_said_to_it_alone_goes_first_and_a_snapshot_replaces_what_waits() -> None:
@@ -126,6 +147,19 @@ def test_what_is_said_to_it_alone_goes_first_and_a_snapshot_replaces_what_waits(
     gateway.take_all()
 
     assert gateway.heard() == ["pong", "snapshot", "synced", "51", "52"]
+
+
+def test_what_must_be_sent_can_leave_before_a_snapshot() -> None:
+    gateway = Gateway()
+    gateway.pace.fall_behind()
+    gateway.publish((HIGH, "p"), (NORMAL, "a"))
+    gateway.pace.hasten()
+    gateway.pace.put_snapshot((b'["snapshot"]',), 2)
+    gateway.publish((HIGH, "p"))
+    gateway.take_all()
+
+    assert gateway.heard() == ["1", "snapshot", "3"]
+    assert gateway.pace.waiting_bytes == 0
 
 
 def test_too_much_that_must_be_sent_breaks_it_and_what_comes_at_once_does_not() -> None:

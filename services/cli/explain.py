@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from services.cli.printable import printable
+
 MINUTE_S: Final = 60
 HOUR_S: Final = 3_600
 INDENT: Final = "  "
@@ -16,7 +18,7 @@ def explained(explanation: dict[str, Any], now_s: float) -> str:
         lines += ["", "sessions in this pane", *_sessions(explanation)]
     if explanation["transitions"]:
         lines += ["", "changes, the newest first", *_transitions(explanation)]
-    return "\n".join(map(_printable, lines)) + "\n"
+    return "\n".join(map(printable, lines)) + "\n"
 
 
 def _head(explanation: dict[str, Any], now_s: float) -> list[str]:
@@ -35,7 +37,7 @@ def _head(explanation: dict[str, Any], now_s: float) -> list[str]:
 
 
 def _sources(explanation: dict[str, Any]) -> list[str]:
-    status = explanation["status"] or {"disputed_by": []}
+    status: dict[str, Any] = explanation["status"] or {"disputed_by": []}
     against = {claim["source"] for claim in status["disputed_by"]}
     rows = [
         (
@@ -99,8 +101,3 @@ def _ago(seconds: float) -> str:
     if seconds < MINUTE_S:
         return f"{max(0, int(seconds))} s"
     return f"{int(seconds / MINUTE_S)} min" if seconds < HOUR_S else f"{seconds / HOUR_S:.1f} h"
-
-
-def _printable(line: str) -> str:
-    """What a screen or a payload brought in must not drive the person's terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)

@@ -10,6 +10,7 @@ import typer
 
 from services.cli.api_client import ApiClient, ApiError, known_token
 from services.cli.explain import explained
+from services.cli.tail import run_tail
 from services.cli.up import run_up
 from services.contract.settings import SettingError
 from services.process.life import EXIT_USAGE, CannotStartError
@@ -61,6 +62,20 @@ def explain(
         sys.stderr.write(f"questmux: {exc}\n")
         sys.exit(EXIT_USAGE)
     sys.stdout.write(json.dumps(explanation, indent=2) + "\n" if as_json else explained(explanation, time.time()))
+
+
+@app.command()
+def tail(
+    *,
+    types: Annotated[str, typer.Option("--types", help="Only these message types, as attention,event.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print each message as one line of JSON.")] = False,
+) -> None:
+    """Print every change as it happens, over restarts too; Ctrl-C ends it."""
+    try:
+        run_tail(load_settings(), types, as_json=as_json)
+    except (SettingError, ApiError) as exc:
+        sys.stderr.write(f"questmux: {exc}\n")
+        sys.exit(EXIT_USAGE)
 
 
 if __name__ == "__main__":

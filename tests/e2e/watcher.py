@@ -11,6 +11,8 @@ from websockets.sync.client import connect
 from tests.waiting import wait_until
 
 RECONNECT_S = 0.05
+CLOSE_S = 1
+"""The closing handshake; the answer to it waits behind all that this client has not read."""
 
 
 class Watcher:
@@ -64,7 +66,12 @@ class Watcher:
         while not self._stop.is_set():
             try:
                 with connect(
-                    self._url, additional_headers=self._headers, compression=None, max_size=None, proxy=None
+                    self._url,
+                    additional_headers=self._headers,
+                    compression=None,
+                    max_size=None,
+                    proxy=None,
+                    close_timeout=CLOSE_S,
                 ) as socket:
                     self.connections += 1
                     self._live = False

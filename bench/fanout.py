@@ -5,6 +5,8 @@ The gateway runs in this process, its clients in another one that only reads. Th
 """
 
 import asyncio
+import gc
+import resource
 import selectors
 import socket
 import subprocess
@@ -28,6 +30,7 @@ from services.ws.replica import Replica
 from tests.waiting import wait_until_async
 
 CLIENTS: Final = (200, 1_000)
+IDLE_CLIENTS: Final = 5_000
 BURSTS: Final = (1, 8)
 MESSAGE_BYTES: Final = 300
 MESSAGES: Final = 400_000
@@ -38,11 +41,13 @@ TAG: Final = Tag("pane_update", "%1")
 
 def fanout_rows() -> list[Row]:
     """All measurements."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return asyncio.run(_measure_all())
 
 
 async def _measure_all() -> list[Row]:
-    rows: list[Row] = []
+    rows = [await _memory()]
     for count in CLIENTS:
         with tempfile.TemporaryDirectory(prefix="qm-fan-") as folder:
             path = Path(folder)
@@ -51,18 +56,49 @@ async def _measure_all() -> list[Row]:
     return rows
 
 
-async def _measure(settings: Settings, count: int) -> list[Row]:
+async def _memory() -> Row:
+    """What an idle client costs the gateway."""
+    with tempfile.TemporaryDirectory(prefix="qm-fan-") as folder:
+        path = Path(folder)
+        settings = Settings(data_dir=path, runtime_dir=path, claude_dir=path, rules_dir=path, ws_port=0)
+        gateway = Gateway(settings, Tokens(full=TOKEN, hook=TOKEN), _replica())
+        await gateway.open()
+        before = _resident_bytes()
+        readers = await _readers(gateway, IDLE_CLIENTS)
+        each = (_resident_bytes() - before) / IDLE_CLIENTS / 1024
+        readers.terminate()
+        await readers.wait()
+        await gateway.drain()
+    return Row(f"memory of an idle client, {IDLE_CLIENTS:,} clients", f"{each:.1f} KiB", "<= 16 KiB")
+
+
+def _resident_bytes() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+def _replica() -> Replica:
     replica = Replica()
     replica.load(Snapshot(epoch="bench", seq=0, windows=(), panes=(), sessions=()))
-    gateway = Gateway(settings, Tokens(full=TOKEN, hook=TOKEN), replica)
-    await gateway.open()
+    return replica
+
+
+async def _readers(gateway: Gateway, count: int) -> asyncio.subprocess.Process:
+    """Clients in a process of their own, all synced."""
     readers = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.fanout", str(gateway.port), str(count), stdout=subprocess.DEVNULL
     )
     clients = gateway.hub.clients
     await wait_until_async(
-        lambda: len(clients) == count and not any(client.pace.has_waiting for client in clients), 30, "all clients"
+        lambda: len(clients) == count and not any(client.pace.has_waiting for client in clients), 60, "all clients"
     )
+    return readers
+
+
+async def _measure(settings: Settings, count: int) -> list[Row]:
+    gateway = Gateway(settings, Tokens(full=TOKEN, hook=TOKEN), _replica())
+    await gateway.open()
+    readers = await _readers(gateway, count)
     rows: list[Row] = []
     seq = 0
     payload = b'{"type":"pane_update","seq":1,"ts":1,"data":"' + b"x" * (MESSAGE_BYTES - 47) + b'"}'
@@ -102,6 +138,8 @@ async def _rate(gateway: Gateway, count: int, burst: int, send: Callable[[int], 
 
 def read_only(port: int, count: int) -> None:
     """Open connections, and read what comes until they end."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     selector = selectors.DefaultSelector()
     request = (
         f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

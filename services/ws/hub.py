@@ -13,7 +13,9 @@ is watched no more.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import count
+from typing import Final
 
 from services.contract import codec
 from services.contract.codec import Tag
@@ -27,6 +29,8 @@ from services.ws.replica import Replica
 from services.ws.screens import Screens
 from services.ws.ticket import Ticket, TicketOffice
 
+REACH_S: Final = 2.0
+"""How long one that comes back is let wait for this gateway to hear of its place."""
 Recall = Callable[[str, int], Awaitable[Sequence[codec.Batch]]]
 """Asks core for the updates of an epoch after a number; nothing when it does not have them."""
 
@@ -50,6 +54,8 @@ class Hub:
         self._office = office
         self._recent = Recent()
         self._recalling = asyncio.Lock()
+        self._expected: list[tuple[int, asyncio.Future[None]]] = []
+        """Places that clients come back to and that this gateway has yet to hear of."""
         self.latest = Latest()
         self._gone: dict[str, int] = dict.fromkeys(("sent", "dropped", "replaced", "pauses"), 0)
         self._messages: tuple[bytes, ...] = ()
@@ -83,7 +89,7 @@ class Hub:
         ticket = self._office.read(cursor)
         if ticket is None:
             return "unknown", None
-        if ticket.epoch != self._replica.epoch or max(ticket.normal, ticket.high) > self._replica.seq:
+        if not await self._reaches(ticket):
             return "epoch", None
         async with self._recalling:
             missed = self._recent.missed(ticket.normal, ticket.high)
@@ -96,6 +102,22 @@ class Hub:
             return "epoch", None
         missed = self._recent.missed(ticket.normal, ticket.high)
         return ("too_old", None) if missed is None else ("resumed", missed)
+
+    async def _reaches(self, ticket: Ticket) -> bool:
+        """Whether this gateway has heard of a place; another may have been ahead of it."""
+        place = max(ticket.normal, ticket.high)
+        if ticket.epoch == self._replica.epoch and place > self._replica.seq:
+            reached = asyncio.get_running_loop().create_future()
+            self._expected.append((place, reached))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reached, REACH_S)
+        return ticket.epoch == self._replica.epoch and place <= self._replica.seq
+
+    def _tell_who_waits(self, top: int) -> None:
+        for place, reached in self._expected:
+            if place <= top and not reached.done():
+                reached.set_result(None)
+        self._expected = [(place, reached) for place, reached in self._expected if not reached.done()]
 
     def cursor(self, normal: int, high: int) -> str:
         """What a client is to bring back that has these."""
@@ -123,6 +145,8 @@ class Hub:
         self.latest.advance(batch.top)
         for client in self.clients:
             client.push(batch)
+        if self._expected:
+            self._tell_who_waits(batch.top)
 
     def _batch(self, first_seq: int, tags: Sequence[Tag], payloads: Sequence[bytes]) -> Batch:
         updates = zip(count(first_seq), tags, map(self._frame, payloads), strict=False)
@@ -138,6 +162,7 @@ class Hub:
         self.latest.restart(self._replica.seq)
         self._recent.restart(self._replica.seq)
         for client in self.clients:
+            client.pace.hasten()  # What happened is in no snapshot.
             self.refill(client)
 
     def _framed_snapshot(self) -> tuple[bytes, ...]:

@@ -7,8 +7,8 @@ since it fell behind, each key once as it is now, until nothing is newer; then i
 missed.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from services.ws.batch import NOTHING, Batch, Update
@@ -51,9 +51,9 @@ class Pace:
         self._latest = latest
         self._on_caught_up = on_caught_up
         self._max_bytes = max_bytes
-        self._direct: deque[bytes] = deque()
-        self._snapshot: deque[bytes] = deque()
-        self._high: deque[Update] = deque()
+        self._direct: list[bytes] = []  # A deque is ten times as large while it is empty.
+        self._snapshot: list[bytes] = []
+        self._high: list[Update] = []
         self._waiting_bytes = 0
         self._is_behind = True
         self._plan: Plan | None = None
@@ -128,7 +128,7 @@ class Pace:
         self._waiting_bytes -= sum(len(one.frame) for one in self._high)
         self._high.clear()
         self.needs_snapshot = False
-        self._snapshot = deque(frames)
+        self._snapshot = list(frames)
         self._mark = seq
         self._plan = None
         self._is_behind = True
@@ -171,22 +171,20 @@ class Pace:
             self._catch_up(taken, room)
         return taken
 
-    def _move(self, lane: deque[bytes], taken: list[bytes], room: int) -> int:
-        while lane and (len(lane[0]) <= room or not taken):
-            frame = lane.popleft()
-            room -= len(frame)
-            taken.append(frame)
-            if lane is self._direct:
-                self._waiting_bytes -= len(frame)
-        return room
+    def _move(self, lane: list[bytes], taken: list[bytes], room: int) -> int:
+        count, size = _fitting(map(len, lane), room, is_first=not taken)
+        taken += lane[:count]
+        del lane[:count]
+        if lane is self._direct:
+            self._waiting_bytes -= size
+        return room - size
 
     def _move_high(self, taken: list[bytes], room: int) -> int:
-        while self._high and (len(self._high[0].frame) <= room or not taken):
-            frame = self._high.popleft().frame
-            room -= len(frame)
-            self._waiting_bytes -= len(frame)
-            taken.append(frame)
-        return room
+        count, size = _fitting((len(one.frame) for one in self._high), room, is_first=not taken)
+        taken += [one.frame for one in self._high[:count]]
+        del self._high[:count]
+        self._waiting_bytes -= size
+        return room - size
 
     def _catch_up(self, taken: list[bytes], room: int) -> None:
         """Add what changed since the mark, each key once as it is now; when that is all, follow again."""
@@ -229,3 +227,14 @@ class Pace:
         if frame is not None:
             taken.append(frame)
         self.dropped = self._replaced = 0
+
+
+def _fitting(sizes: Iterable[int], room: int, *, is_first: bool) -> tuple[int, int]:
+    """How many frames of these sizes there is room for, and their size; the very first is taken in any case."""
+    count = total = 0
+    for size in sizes:
+        if total + size > room and not (is_first and count == 0):
+            break
+        count += 1
+        total += size
+    return count, total

@@ -241,3 +241,50 @@ async def test_one_with_a_cursor_that_leads_nowhere_gets_a_snapshot_and_the_reas
 
     assert types(wire) == [*JOINED, *SNAPSHOT_TYPES]
     assert (data_of(wire, "connected")["resumed"], data_of(wire, "connected")["why"]) == (False, why)
+
+
+async def test_one_that_was_ahead_of_this_gateway_waits_for_it() -> None:
+    parts = Parts()
+    parts.load("e", 1)
+    parts.hub.restart()
+    joining = asyncio.create_task(parts.join(parts.hub.cursor(3, 3)))
+    await asyncio.sleep(0)
+    parts.publish(named("pane_update", "2"), kind="pane_update")
+    await asyncio.sleep(0)
+    assert not joining.done()
+
+    parts.publish(named("pane_update", "3"), named("pane_update", "4"), kind="pane_update")
+    client, wire = await joining
+    await client.flushed()
+
+    assert types(wire) == ["connected", "pane_update", "synced"]
+    assert data_of(wire, "connected")["resumed"] is True
+    assert msgspec.json.decode(wire.frames[1])["name"] == "4"
+
+
+async def test_one_that_is_ahead_for_ever_gets_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.ws.hub.REACH_S", 0.01)
+    parts = Parts()
+    parts.load("e", 1)
+    parts.hub.restart()
+
+    client, wire = await parts.join(parts.hub.cursor(3, 3))
+    await client.flushed()
+
+    assert types(wire) == [*JOINED, *SNAPSHOT_TYPES]
+
+
+async def test_what_happened_is_told_before_a_snapshot_takes_its_place() -> None:
+    parts = Parts()
+    parts.load("e", 1)
+    parts.hub.restart()
+    client, wire = await parts.join()
+    await client.flushed()
+    wire.fill()
+    parts.publish(named("attention", "a"), kind="attention")
+    parts.load("e2", 5)
+    parts.hub.restart()
+    wire.drain()
+    await client.flushed()
+
+    assert types(wire) == [*JOINED, *SNAPSHOT_TYPES, "attention", *SNAPSHOT_TYPES]

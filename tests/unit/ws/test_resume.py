@@ -48,6 +48,12 @@ KINDS: Final = (
 )
 
 
+@pytest.fixture(autouse=True)
+def waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of these gateways, one that is behind stays behind while a client comes back."""
+    monkeypatch.setattr("services.ws.hub.REACH_S", 0)
+
+
 def framed(payload: bytes) -> bytes:
     """JSON on one line."""
     return payload + b"\n"

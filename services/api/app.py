@@ -8,13 +8,16 @@ from typing import Any, Final
 
 from falcon.asgi import App
 
+from services.api.avatar import AvatarResource
 from services.api.commands import COMMANDS, CommandResource
 from services.api.errors import add_error_handlers
 from services.api.event import EventResource
+from services.api.game import AchievementsResource, PersonasResource, ProjectsResource, ReportResource, XpResource
 from services.api.guard import Guard
 from services.api.health import HealthResource, MetricsResource
 from services.api.intake import Core, Intake
 from services.api.openapi import OpenApiResource
+from services.api.quests import QuestsResource
 from services.api.reads import (
     ClientsResource,
     CommandsResource,
@@ -60,7 +63,32 @@ def create_app(core: Core, intake: Intake, spool: Spool, settings: Settings, tok
     app.add_route("/api/commands", CommandsResource(core))
     for command in COMMANDS:
         app.add_route(command.path, CommandResource(core, command))
+    _add_game(app, core)
     return app
+
+
+def _add_game(app: App[Any, Any], core: Core) -> None:
+    personas, projects, xp, quests = (
+        PersonasResource(core),
+        ProjectsResource(core),
+        XpResource(core),
+        QuestsResource(core),
+    )
+    app.add_route("/api/personas", personas)
+    app.add_route("/api/personas/{persona_id}", personas, suffix="one")
+    app.add_route("/api/personas/{persona_id}/challenges", personas, suffix="challenges")
+    app.add_route("/api/achievements", AchievementsResource(core))
+    app.add_route("/api/avatars/{seed}.svg", AvatarResource())
+    app.add_route("/api/projects", projects)
+    app.add_route("/api/projects/{project_id}", projects, suffix="one")
+    app.add_route("/api/projects/{project_id}/narrative", projects, suffix="narrative")
+    app.add_route("/api/xp/summary", xp, suffix="summary")
+    app.add_route("/api/xp/timeline", xp, suffix="timeline")
+    app.add_route("/api/xp/leaderboard", xp, suffix="leaderboard")
+    app.add_route("/api/quests", quests)
+    app.add_route("/api/quests/{quest_id}", quests, suffix="one")
+    app.add_route("/api/quests/{quest_id}/phases/{n}", quests, suffix="phase")
+    app.add_route("/api/report", ReportResource(core))
 
 
 def make_app(settings: Settings, tokens: Tokens) -> "WorkerApp":

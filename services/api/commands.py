@@ -5,22 +5,18 @@ A command is answered when it was done, or with 504 when tmux had not done it in
 
 from typing import Final
 
-import orjson
 from falcon.asgi import Request, Response
 from msgspec import Struct
 
-from services.api.body import check_is_json, read_body
 from services.api.caller import name_caller
+from services.api.command_call import read_command_id, read_fields
 from services.api.envelope import answer_data
-from services.api.hook_call import Json
 from services.api.intake import Core
 from services.api.target import read_pane_id, read_window_id
 from services.contract import actions, codec
 from services.contract.actions import ACTION_S, Action, Target, read_action
-from services.contract.errors import ErrorCode, QuestmuxError
-from services.contract.events import EVENT_ID
 from services.contract.requests import Listing, RunAction
-from services.process.clock import new_id, now_ms
+from services.process.clock import now_ms
 
 MAX_FIELDS_BYTES: Final = 2 * 1024 * 1024
 """Of a body: the longest prompt, with room for JSON's escapes."""
@@ -63,8 +59,8 @@ class CommandResource:
     async def on_post(self, req: Request, resp: Response, **ids: str) -> None:
         """Have it done."""
         target = _read_target(self._command.action.target, ids)
-        command_id = _read_command_id(req)
-        action = read_action(self._command.action, await _read_fields(req))
+        command_id = read_command_id(req)
+        action = read_action(self._command.action, await read_fields(req, MAX_FIELDS_BYTES))
         answer_data(resp, await run_action(self._core, req, action, target, command_id), self._command.status)
 
 
@@ -93,29 +89,3 @@ def _read_target(kind: Target, ids: dict[str, str]) -> str | None:
             return read_window_id(ids["window_id"])
         case Target.PANE:
             return read_pane_id(ids["pane_id"])
-
-
-def _read_command_id(req: Request) -> str:
-    """The client's own id for this command, or a new one."""
-    given = req.get_header("X-Command-Id")
-    if given is None:
-        return new_id()
-    if not EVENT_ID.fullmatch(given):
-        raise QuestmuxError(
-            ErrorCode.INVALID_FIELD, "X-Command-Id is wrong: it takes 1 to 128 letters, digits, _ . : -"
-        )
-    return given
-
-
-async def _read_fields(req: Request) -> dict[str, Json]:
-    body = await read_body(req, MAX_FIELDS_BYTES, "a command")
-    if not body:
-        return {}
-    check_is_json(req, may_be_unnamed=False)
-    try:
-        fields: Json = orjson.loads(body)
-    except orjson.JSONDecodeError as exc:
-        raise QuestmuxError(ErrorCode.BAD_REQUEST, f"the body is not JSON: {exc}") from exc
-    if not isinstance(fields, dict):
-        raise QuestmuxError(ErrorCode.BAD_REQUEST, "the body is JSON, but not an object")
-    return fields

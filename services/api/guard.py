@@ -46,7 +46,8 @@ class Guard:
 
     async def process_response(self, req: Request, resp: Response, _resource: object, _succeeded: bool) -> None:
         """Tell a browser that its allowed page may read the answer."""
-        resp.set_header("Cache-Control", "no-store")
+        if resp.get_header("Cache-Control") is None:
+            resp.set_header("Cache-Control", "no-store")
         resp.set_header("X-Content-Type-Options", "nosniff")
         origin = req.get_header("Origin")
         if origin is not None:

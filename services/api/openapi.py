@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import falcon
@@ -10,7 +11,9 @@ import orjson
 from falcon.asgi import Request, Response
 
 from services.api.commands import COMMANDS, Command
+from services.api.game import DEFAULT_DAYS, DEFAULT_PLACES, FORMATS, MAX_DAYS, MAX_PLACES, MAX_REPORT_DAYS
 from services.api.health import Health
+from services.api.quests import QUEST_ROUTES, QuestRoute
 from services.contract.actions import Dismiss, ReadScreen, Report, ScreenData, Target
 from services.contract.answers import (
     ClientsData,
@@ -26,6 +29,22 @@ from services.contract.answers import (
     WindowsData,
 )
 from services.contract.errors import HTTP_STATUS, ErrorCode
+from services.contract.game import QuestStatus
+from services.contract.game_answers import (
+    AchievementsData,
+    ChallengesData,
+    EarnerType,
+    LeaderboardData,
+    NarrativeData,
+    PersonaData,
+    PersonasData,
+    ProjectData,
+    ProjectsData,
+    ReportData,
+    XpSummaryData,
+    XpTimelineData,
+)
+from services.contract.quest_commands import QUEST_ID, QuestData, QuestsData
 
 _REF: Final = "#/components/schemas/{name}"
 _DATA: Final = (
@@ -42,6 +61,20 @@ _DATA: Final = (
     SessionData,
     SessionsData,
     WindowsData,
+    AchievementsData,
+    ChallengesData,
+    LeaderboardData,
+    NarrativeData,
+    PersonaData,
+    PersonasData,
+    ProjectData,
+    ProjectsData,
+    ReportData,
+    XpSummaryData,
+    XpTimelineData,
+    QuestData,
+    QuestsData,
+    *(route.command for route in QUEST_ROUTES),
     *(command.action for command in COMMANDS),
     *(command.data for command in COMMANDS),
 )
@@ -55,6 +88,7 @@ _BODY: Final = (
 _ACTION: Final = (ErrorCode.NOT_FOUND, ErrorCode.CONFLICT, ErrorCode.INVALID_FIELD)
 _TMUX: Final = (ErrorCode.TOO_MANY_REQUESTS, ErrorCode.TMUX_TIMEOUT)
 
+_SAME_ID: Final = "The same id again is the same command: it is not done twice"
 _PANE_ID: Final = "^[0-9]{1,9}$"
 _WINDOW_ID: Final = "^@?[0-9]{1,9}$"
 _IDENTITY: Final = "^[A-Za-z0-9_.:-]{1,128}$"
@@ -119,7 +153,9 @@ def _paths() -> dict[str, Any]:
     return {
         "/health": {"get": health | {"security": []}},
         "/event": {"post": _post_event()},
-        **{path: {"get": operation} for path, operation in _reads().items()},
+        **{path: {"get": operation} for path, operation in (_reads() | _game_reads()).items()},
+        "/api/avatars/{seed}.svg": {"get": _get_avatar()},
+        **_quests(),
         **{command.path: {"post": _post_command(command)} for command in COMMANDS},
         "/metrics": {"get": metrics},
         "/openapi.json": {"get": openapi},
@@ -155,6 +191,49 @@ def _reads() -> dict[str, Any]:
     }
 
 
+def _game_reads() -> dict[str, Any]:
+    named, bounded = (*_COMMON, ErrorCode.NOT_FOUND), (*_COMMON, ErrorCode.INVALID_FIELD)
+    both = (*named, ErrorCode.INVALID_FIELD)
+    persona, project = _id_parameter("persona_id"), _id_parameter("project_id")
+    earner = _word_query("type", tuple(EarnerType), required=True)
+    who = [earner, _id_query("id", required=True)]
+    form = _word_query("format", FORMATS)
+    days, some = _query("days", 1, MAX_DAYS, DEFAULT_DAYS), _query("days", 1, MAX_REPORT_DAYS, 1)
+    places = _query("limit", 1, MAX_PLACES, DEFAULT_PLACES)
+    rows: dict[str, tuple[str, str, type, tuple[ErrorCode, ...], list[dict[str, Any]]]] = {
+        "/api/personas": ("get_personas", "All personas", PersonasData, _COMMON, []),
+        "/api/personas/{persona_id}": ("get_persona", "One persona", PersonaData, named, [persona]),
+        "/api/personas/{persona_id}/challenges": (
+            "get_challenges",
+            "Its challenges of this day and week",
+            ChallengesData,
+            named,
+            [persona],
+        ),
+        "/api/achievements": ("get_achievements", "All that can be unlocked", AchievementsData, _COMMON, []),
+        "/api/projects": ("get_projects", "All projects", ProjectsData, _COMMON, []),
+        "/api/projects/{project_id}": ("get_project", "One project", ProjectData, named, [project]),
+        "/api/projects/{project_id}/narrative": (
+            "get_narrative",
+            "Its story",
+            NarrativeData,
+            both,
+            [project, some, form],
+        ),
+        "/api/report": ("get_report", "What happened in the last days", ReportData, bounded, [some, form]),
+        "/api/xp/summary": ("get_xp_summary", "The XP of a persona or project", XpSummaryData, both, who),
+        "/api/xp/timeline": ("get_xp_timeline", "Its XP day by day", XpTimelineData, both, [*who, days]),
+        "/api/xp/leaderboard": ("get_leaderboard", "Who has most", LeaderboardData, bounded, [earner, places]),
+    }
+    described = {
+        path: _operation(name, summary, {"200": data}, errors, parameters)
+        for path, (name, summary, data, errors, parameters) in rows.items()
+    }
+    for path in ("/api/report", "/api/projects/{project_id}/narrative"):
+        described[path]["responses"]["200"]["content"]["text/markdown"] = {"schema": {"type": "string"}}
+    return described
+
+
 def _post_event() -> dict[str, Any]:
     operation = _operation(
         "post_event",
@@ -176,7 +255,7 @@ def _post_command(command: Command) -> dict[str, Any]:
     kind = command.action
     codes = (*_COMMON, *_BODY, *_ACTION, *(() if kind in {Dismiss, Report} else _TMUX))  # Core does these itself.
     summary = (inspect.getdoc(kind) or "").partition("\n")[0]
-    parameters = [_header("X-Command-Id", _IDENTITY, "The same id again is the same command: it is not done twice")]
+    parameters = [_header("X-Command-Id", _IDENTITY, _SAME_ID)]
     match kind.target:
         case Target.WINDOW:
             parameters.append(_path_parameter("window_id", _WINDOW_ID, "`@1`, or `1`; `%401` is `@1` encoded"))
@@ -194,6 +273,56 @@ def _post_command(command: Command) -> dict[str, Any]:
     }
 
 
+def _quests() -> dict[str, Any]:
+    """Each path of quests with its methods."""
+    status, project = _word_query("status", tuple(QuestStatus)), _id_query("project")
+    after = {"name": "after", "in": "query", "schema": {"type": "string", "pattern": f"^{QUEST_ID.pattern}$"}}
+    bounded = (*_COMMON, ErrorCode.INVALID_FIELD)
+    page = [status, project, after, _query("limit", 1, 500, 100)]
+    paths: dict[str, Any] = {
+        "/api/quests": {"get": _operation("get_quests", "Quests, newest first", {"200": QuestsData}, bounded, page)},
+        "/api/quests/{quest_id}": {
+            "get": _operation(
+                "get_quest", "One quest", {"200": QuestData}, (*_COMMON, ErrorCode.NOT_FOUND), [_quest_parameter()]
+            )
+        },
+    }
+    for route in QUEST_ROUTES:
+        paths.setdefault(route.path, {})[route.method] = _quest_command(route)
+    return paths
+
+
+def _quest_command(route: QuestRoute) -> dict[str, Any]:
+    kind = route.command
+    parameters = [_header("X-Command-Id", _IDENTITY, _SAME_ID)]
+    if "{quest_id}" in route.path:
+        parameters.append(_quest_parameter())
+    if "{n}" in route.path:
+        parameters.append(_path_parameter("n", "^[0-9]{1,9}$", "The phase's number, from 1"))
+    summary = (inspect.getdoc(kind) or "").partition("\n")[0]
+    codes = (*_COMMON, *_BODY, *_ACTION)
+    body = {"required": route.method == "post", "content": _json({"$ref": _REF.format(name=kind.__name__)})}
+    answers = {str(route.status): QuestData}
+    return _operation(kind.name, summary, answers, codes, parameters) | {"requestBody": body}
+
+
+def _quest_parameter() -> dict[str, Any]:
+    return _path_parameter("quest_id", f"^{QUEST_ID.pattern}$", "As the list has it")
+
+
+def _get_avatar() -> dict[str, Any]:
+    """The one answer that is a picture."""
+    seed = _path_parameter("seed", _IDENTITY, "Any word; a persona's is its id")
+    picture = {"200": {"description": "The picture", "content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
+    codes = (*_COMMON[:3], ErrorCode.NOT_FOUND, ErrorCode.INVALID_FIELD)
+    return {
+        "operationId": "get_avatar",
+        "summary": "A picture, the same for the same seed",
+        "responses": picture | _errors(codes),
+        "parameters": [seed],
+    }
+
+
 def _get_screen() -> dict[str, Any]:
     colors = {"name": "colors", "in": "query", "schema": {"type": "boolean", "default": True}}
     return _operation(
@@ -208,7 +337,7 @@ def _get_screen() -> dict[str, Any]:
 def _operation(
     name: str,
     summary: str,
-    answers: dict[str, type],
+    answers: Mapping[str, type],
     errors: tuple[ErrorCode, ...],
     parameters: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
@@ -243,6 +372,19 @@ def _pane_parameter() -> dict[str, Any]:
 def _path_parameter(name: str, pattern: str, description: str) -> dict[str, Any]:
     schema = {"type": "string", "pattern": pattern}
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
+
+
+def _id_parameter(name: str) -> dict[str, Any]:
+    return _path_parameter(name, "^[A-Za-z0-9]{1,64}$", "As the lists have it")
+
+
+def _word_query(name: str, words: Sequence[str], *, required: bool = False) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "enum": list(words)}
+    return {"name": name, "in": "query", "required": required, "schema": schema}
+
+
+def _id_query(name: str, *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": required, "schema": {"type": "string", "pattern": _IDENTITY}}
 
 
 def _query(name: str, low: int, high: int, default: int) -> dict[str, Any]:

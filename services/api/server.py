@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -49,13 +50,13 @@ class ApiServer(gunicorn.app.base.BaseApplication):  # type: ignore[misc] # guni
     def __init__(self, settings: Settings, tokens: Tokens) -> None:
         self._settings = settings
         self._tokens = tokens
-        self._listener = listen(settings.api_host, settings.api_port)
+        self._listeners = (listen(settings.api_host, settings.api_port), listen_locally(settings.api_socket))
         super().__init__()
 
     def load_config(self) -> None:
         """Hand our settings to gunicorn; its own files and environment are not read."""
         options: dict[str, Any] = {
-            "bind": f"fd://{self._listener.detach()}",
+            "bind": [f"fd://{listener.detach()}" for listener in self._listeners],
             "backlog": BACKLOG,
             "workers": self._settings.api_workers,
             "worker_class": ApiWorker,
@@ -100,6 +101,11 @@ class ApiArbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
             if self._stops > 1:
                 self._end_now()
         super().signal(sig, frame)
+
+    def stop(self, graceful: bool = True) -> None:
+        """Leave the Unix socket's file to the next life, as one that systemd gave: gunicorn trips when it is gone."""
+        self.systemd = True
+        super().stop(graceful)
 
     def _end_now(self) -> None:
         for pid in tuple(self.WORKERS):
@@ -159,3 +165,38 @@ def listen(host: str, port: int) -> socket.socket:
                     f"cannot listen on {host} port {port}: {why}; {PREFIX}API_HOST and {PREFIX}API_PORT say where"
                 ) from exc
             time.sleep(LISTEN_PAUSE_S)
+
+
+def listen_locally(path: Path) -> socket.socket:
+    """The listening Unix socket. One that somebody answers at is another server's; one that nobody does is left over.
+
+    Only its owner can call it or put another in its place, also while nothing listens: its folder is closed to others.
+
+    Raises:
+        CannotStartError: the address cannot be had.
+    """
+    deadline = time.monotonic() + LISTEN_S
+    while _is_answered(path):  # Workers of a killed master end within this, too.
+        if time.monotonic() >= deadline:
+            raise CannotStartError(f"another Questmux answers at {path}; {PREFIX}RUNTIME_DIR gives this one its own")
+        time.sleep(LISTEN_PAUSE_S)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        server.bind(str(path))
+        path.chmod(0o600)
+        server.listen(BACKLOG)
+    except OSError as exc:
+        server.close()
+        raise CannotStartError(f"cannot listen on {path}: {exc.strerror}; {PREFIX}RUNTIME_DIR says where") from exc
+    return server
+
+
+def _is_answered(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True

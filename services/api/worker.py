@@ -39,6 +39,7 @@ class ApiWorker(gasgi.ASGIWorker):  # type: ignore[misc] # gunicorn has no types
     def init_process(self) -> None:
         """Put our protocol where the worker looks for it, then go on as gunicorn does."""
         self.connections: set[ApiProtocol] = set()
+        self._looking: asyncio.Task[object] | None = None
         gasgi.ASGIProtocol = ApiProtocol
         super().init_process()
 
@@ -48,8 +49,29 @@ class ApiWorker(gasgi.ASGIWorker):  # type: ignore[misc] # gunicorn has no types
         for number in (signal.SIGINT, signal.SIGHUP):
             self.loop.add_signal_handler(number, self.handle_exit_signal)
 
+    def notify(self) -> None:
+        """Once a second, before it sleeps: the one place where `_serve` waits while it is alive."""
+        super().notify()
+        self._looking = asyncio.current_task()
+
+    def handle_exit_signal(self) -> None:
+        """Stop now, and not when the second is over."""
+        super().handle_exit_signal()
+        self._wake()
+
+    def handle_quit_signal(self) -> None:
+        """The same, without waiting for requests under way."""
+        super().handle_quit_signal()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
     async def _shutdown(self) -> None:
         """Wait for requests under way, not for idle connections; then let the app put away what it holds."""
+        self._looking = None  # It is awake, also when the master is gone and no signal came yet.
         for server in self.servers:
             server.close()
         deadline = self.loop.time() + GRACEFUL_S

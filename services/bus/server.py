@@ -12,10 +12,11 @@ from msgspec import Struct
 from services.bus.publisher import Publisher
 from services.bus.sockets import REQUESTS_HWM, Bus, bind, send
 from services.contract import codec
+from services.contract.any_request import AnyRequest
 from services.contract.codec import DecodeError
 from services.contract.errors import ErrorCode, Problem
 from services.contract.orders import Order
-from services.contract.requests import AnyRequest, Reply
+from services.contract.requests import Reply
 
 MAX_DRAIN: Final = 256
 """Requests taken in one turn; the rest wait in the socket."""

@@ -10,10 +10,11 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from services.contract.any_request import AnyRequest
 from services.contract.entities import Screen
 from services.contract.errors import Problem
 from services.contract.orders import AnyOrder
-from services.contract.requests import AnyRequest, Reply
+from services.contract.requests import Reply
 from services.contract.updates import Message
 
 PROTOCOL_VERSION: Final = b"1"

@@ -1,4 +1,4 @@
-"""The things that clients see: windows, panes, sessions, personas, projects, quests. Pure.
+"""The things that clients see: windows, panes, sessions; those of the game are in `game`. Pure.
 
 Times are Unix milliseconds. Ids are opaque strings; tmux's are as tmux prints them.
 """
@@ -157,6 +157,10 @@ class Session(Struct, frozen=True, kw_only=True):
     late_events: int = 0
     """Events that came too late to bear on the status."""
     xp: int = 0
+    persona_id: str | None = None
+    """The agent's identity; None before its first deed."""
+    project_id: str | None = None
+    """Where it works; None while that is not known."""
     pid: int | None = None
     """Its process, as far as the registry or the pane's processes tell."""
     kind: str | None = None
@@ -306,47 +310,6 @@ class KeptEvent(Struct, frozen=True, kw_only=True):
     """As it came. On the WebSocket null when over 4,096 bytes: then read it from `GET /api/events`."""
     source: str = "hook"
     sent_at: int | None = None
-
-
-class Persona(Struct, frozen=True, kw_only=True):
-    """An agent's identity in the game."""
-
-    id: str
-    name: str
-    level: int
-    xp: int
-
-
-class Project(Struct, frozen=True, kw_only=True):
-    """One repository in the game."""
-
-    id: str
-    name: str
-    path: str
-    level: int
-    xp: int
-
-
-class Quest(Struct, frozen=True, kw_only=True):
-    """A goal with phases."""
-
-    id: str
-    title: str
-    status: str
-    project_id: str | None = None
-
-
-class XpAward(Struct, frozen=True, kw_only=True):
-    """One row of the XP ledger."""
-
-    key: str
-    """Natural key: the same work is awarded once."""
-    seq: int
-    """The kept event that earned it."""
-    session_id: str
-    amount: int
-    reason: str
-    at: int
 
 
 class ClientInfo(Struct, frozen=True, kw_only=True):

@@ -45,6 +45,8 @@ HOOK_NAMES: Final = frozenset(
 )
 """The 33 hook events of Claude Code 2.1.330. Another name is kept all the same."""
 
+DOCTOR_EVENT: Final = "QuestmuxDoctor"
+"""What `questmux doctor` sends through the hooks' way: it is kept, and makes no session that anybody sees."""
 EVENT_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 PANE_ID: Final = re.compile(r"%[0-9]{1,9}")
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -67,6 +69,8 @@ class Source(StrEnum):
     """Claude Code's own list of its processes, as the poller read it."""
     SCREEN = "screen"
     """A pane's screen, as a rule of the poller read it."""
+    GIT = "git"
+    """What a folder is in, as the poller read it."""
     CORE = "core"
     """Core itself: it looked again when a source had had its time."""
 

@@ -39,4 +39,10 @@ class LookSoon(Order, frozen=True, kw_only=True, tag="look_soon"):
     panes: tuple[str, ...]
 
 
-AnyOrder = DoAction | Attend | LookSoon
+class ReadFolders(Order, frozen=True, kw_only=True, tag="read_folders"):
+    """Read what these folders are in, once, and tell it with `ReportRepositories` also when it is not news."""
+
+    folders: tuple[str, ...]
+
+
+AnyOrder = DoAction | Attend | LookSoon | ReadFolders

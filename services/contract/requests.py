@@ -15,6 +15,7 @@ from services.contract.entities import (
 )
 from services.contract.errors import Problem
 from services.contract.events import NewEvent
+from services.contract.game import Persona, Project, Quest, Repository
 
 
 class Request(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -138,6 +139,13 @@ class ReportSigns(Request, frozen=True, kw_only=True, tag="report_signs"):
     looks: tuple[Look, ...] = ()
 
 
+class ReportRepositories(Request, frozen=True, kw_only=True, tag="report_repositories"):
+    """What the agents' folders are in, each folder that is new or changed. Answered with `Taken`."""
+
+    at: int
+    repositories: tuple[Repository, ...]
+
+
 class ReportAction(Request, frozen=True, kw_only=True, tag="report_action"):
     """What came of an action that core had ordered: `data` or `problem`. Answered with `Taken`."""
 
@@ -220,6 +228,9 @@ class Snapshot(Reply, frozen=True, kw_only=True):
     windows: tuple[Window, ...]
     panes: tuple[Pane, ...]
     sessions: tuple[Session, ...]
+    personas: tuple[Persona, ...] = ()
+    projects: tuple[Project, ...] = ()
+    quests: tuple[Quest, ...] = ()
 
 
 class GetUpdates(Request, frozen=True, kw_only=True, tag="get_updates"):
@@ -280,48 +291,3 @@ class Listing(Reply, frozen=True, kw_only=True):
     """The `data` of an HTTP answer, encoded once, by core."""
 
     data: bytes
-
-
-type_of_reply: dict[type[Request], type[Reply]] = {
-    AppendEvents: Appended,
-    DrainSpool: SpoolDrained,
-    ReportTmux: Taken,
-    ReportScreens: Taken,
-    ReportSigns: Taken,
-    ReportAction: Taken,
-    RunAction: Listing,
-    WatchPanes: Watching,
-    GetActions: Listing,
-    Beat: Taken,
-    GetSnapshot: Snapshot,
-    GetUpdates: Replayed,
-    GetWindows: Listing,
-    GetPanes: Listing,
-    ExplainPane: Listing,
-    GetSessions: Listing,
-    GetEvents: Listing,
-    GetClients: Listing,
-    GetHealth: Listing,
-}
-
-AnyRequest = (
-    AppendEvents
-    | DrainSpool
-    | ReportTmux
-    | ReportScreens
-    | ReportSigns
-    | ReportAction
-    | RunAction
-    | WatchPanes
-    | GetActions
-    | Beat
-    | GetSnapshot
-    | GetUpdates
-    | GetWindows
-    | GetPanes
-    | ExplainPane
-    | GetSessions
-    | GetEvents
-    | GetClients
-    | GetHealth
-)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct, convert
 
@@ -34,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     api_workers: int = 2
     ws_host: str = "127.0.0.1"
     ws_port: int = 4012
+    ws_processes: int = 1
     tmux_socket: str = ""
     tmux_control: str = "auto"
     claude_command: str = "claude"
@@ -42,6 +44,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     poll_ms: int = 250
     heartbeat_s: float = 30.0
     retention_days: int = 30
+    time_zone: str = ""
     log_level: str = "info"
     log_format: str = "auto"
     ws_pause_bytes: int = 65536
@@ -60,9 +63,29 @@ class Settings(Struct, frozen=True, kw_only=True):
         return f"ipc://{self.runtime_dir / 'updates.sock'}"
 
     @property
+    def api_socket(self) -> Path:
+        """Where HTTP listens besides its port, for this user alone: hook calls of the script come in here."""
+        return self.runtime_dir / "api.sock"
+
+    @property
     def database(self) -> Path:
         """The SQLite file."""
         return self.data_dir / "questmux.db"
+
+    @property
+    def log_dir(self) -> Path:
+        """Where a service manager without a journal puts what is printed."""
+        return self.data_dir / "log"
+
+    @property
+    def hook_script(self) -> Path:
+        """What Claude Code runs for each hook call."""
+        return self.data_dir / "questmux-hook"
+
+    @property
+    def hook_headers(self) -> Path:
+        """The headers of a hook call, for curl: the hook token is in it."""
+        return self.data_dir / "hook-headers"
 
     @property
     def spool_dir(self) -> Path:
@@ -98,15 +121,15 @@ def read_settings(environ: Mapping[str, str], config: Mapping[str, object], fold
         except (TypeError, ValueError, RuntimeError) as exc:  # RuntimeError: `~name` of a user who is not there.
             raise SettingError(f"{PREFIX}{name.upper()} takes {takes}, not {raw[name]!r}") from exc
 
-    runtime_dir = take("runtime_dir", folders.runtime, _path, "the full path of a folder")
     settings = Settings(
         data_dir=take("data_dir", folders.data, _path, "the full path of a folder"),
-        runtime_dir=runtime_dir,
+        runtime_dir=take("runtime_dir", folders.runtime, _path, "the full path of a folder"),
         api_host=take("api_host", "127.0.0.1", _host, "an IP address or localhost"),
         api_port=take("api_port", 4011, _number(1, 65535), "a port from 1 to 65535"),
         api_workers=take("api_workers", 2, _number(1, 64), "a number from 1 to 64"),
         ws_host=take("ws_host", "127.0.0.1", _host, "an IP address or localhost"),
         ws_port=take("ws_port", 4012, _number(1, 65535), "a port from 1 to 65535"),
+        ws_processes=take("ws_processes", 1, _number(1, 64), "a number from 1 to 64"),
         tmux_socket=take("tmux_socket", "", _text, "a socket name or path"),
         tmux_control=take("tmux_control", "auto", _one_of(TMUX_CONTROLS), "one of " + ", ".join(TMUX_CONTROLS)),
         claude_command=take("claude_command", "claude", _text, "a command"),
@@ -115,6 +138,7 @@ def read_settings(environ: Mapping[str, str], config: Mapping[str, object], fold
         poll_ms=take("poll_ms", 250, _number(50, 60_000), "milliseconds from 50 to 60000"),
         heartbeat_s=take("heartbeat_s", 30.0, _seconds, "seconds from 1 to 3600"),
         retention_days=take("retention_days", 30, _number(1, 36_500), "days from 1 to 36500"),
+        time_zone=take("time_zone", "", _zone, "the name of a time zone, as Europe/Berlin"),
         log_level=take("log_level", "info", _one_of(LOG_LEVELS), "one of " + ", ".join(LOG_LEVELS)),
         log_format=take("log_format", "auto", _one_of(LOG_FORMATS), "one of " + ", ".join(LOG_FORMATS)),
         ws_pause_bytes=take("ws_pause_bytes", 65536, _number(1, 2**30), "bytes from 1 to 1 GiB"),
@@ -122,8 +146,8 @@ def read_settings(environ: Mapping[str, str], config: Mapping[str, object], fold
         allowed_hosts=take("allowed_hosts", (), _words, "host names with commas between"),
         allowed_origins=take("allowed_origins", (), _words, "origins with commas between"),
     )
-    if len(str(runtime_dir / "requests.sock").encode()) > MAX_IPC_PATH_BYTES:
-        raise SettingError(f"{PREFIX}RUNTIME_DIR is too long for a Unix socket: {runtime_dir}; set a shorter one")
+    if len(str(settings.runtime_dir / "requests.sock").encode()) > MAX_IPC_PATH_BYTES:
+        raise SettingError(f"{PREFIX}RUNTIME_DIR is too long for a Unix socket: {settings.runtime_dir}")
     if settings.ws_resume_bytes > settings.ws_pause_bytes:
         raise SettingError(f"{PREFIX}WS_RESUME_BYTES is above {PREFIX}WS_PAUSE_BYTES")
     return settings
@@ -162,6 +186,14 @@ def _number(low: int, high: int) -> Callable[[object], int]:
         return number
 
     return parse
+
+
+def _zone(value: object) -> str:
+    name = _text(value)
+    try:
+        return ZoneInfo(name).key
+    except (OSError, ZoneInfoNotFoundError) as exc:
+        raise ValueError(value) from exc
 
 
 def _seconds(value: object) -> float:

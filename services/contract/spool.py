@@ -82,7 +82,7 @@ def decode_line(line: bytes) -> NewEvent:
         session_id=session_id,
         pane_id=kept.pane_id if PANE_ID.fullmatch(kept.pane_id or "") else None,
         sent_at=kept.sent_at if kept.sent_at is not None and 0 <= kept.sent_at < MAX_TIME_MS else None,
-        tmux=kept.tmux if len(kept.tmux or "") <= MAX_TMUX_CHARS else None,
+        tmux=kept.tmux if 0 < len(kept.tmux or "") <= MAX_TMUX_CHARS else None,
     )
 
 

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from services.contract.entities import Cursor, KeptEvent, Pane, Persona, Project, Quest, Session, StatusName, Window
+from services.contract.entities import Cursor, KeptEvent, Pane, Session, StatusName, Window
 from services.contract.errors import ErrorCode
+from services.contract.game import Badge, Persona, Project, Quest
 
 
 class Priority(IntEnum):
@@ -98,7 +99,7 @@ class Sessions(Message, frozen=True, kw_only=True):
 
 
 class Personas(Message, frozen=True, kw_only=True):
-    """Of a snapshot: all personas."""
+    """Of a snapshot: the personas that did something in the last 30 days."""
 
     type: ClassVar[str] = "personas"
     priority: ClassVar[Priority] = Priority.NORMAL
@@ -107,7 +108,7 @@ class Personas(Message, frozen=True, kw_only=True):
 
 
 class Projects(Message, frozen=True, kw_only=True):
-    """Of a snapshot: all projects."""
+    """Of a snapshot: the projects that were worked in, or found, in the last 30 days."""
 
     type: ClassVar[str] = "projects"
     priority: ClassVar[Priority] = Priority.NORMAL
@@ -116,7 +117,7 @@ class Projects(Message, frozen=True, kw_only=True):
 
 
 class Quests(Message, frozen=True, kw_only=True):
-    """Of a snapshot: all quests."""
+    """Of a snapshot: the quests that are not over, or changed in the last 30 days."""
 
     type: ClassVar[str] = "quests"
     priority: ClassVar[Priority] = Priority.NORMAL
@@ -246,11 +247,29 @@ class XpGain(Message, frozen=True, kw_only=True):
     reason: str
     total: int
     """The session's XP after this gain."""
+    persona_id: str | None = None
+    project_id: str | None = None
+    """None while it is not known what repository the work was in."""
 
     @property
     def key(self) -> str:
         """The session."""
         return self.session_id
+
+
+class AchievementUnlocked(Message, frozen=True, kw_only=True):
+    """A persona unlocked an achievement."""
+
+    type: ClassVar[str] = "achievement_unlocked"
+    priority: ClassVar[Priority] = Priority.NORMAL
+
+    persona_id: str
+    badge: Badge
+
+    @property
+    def key(self) -> str:
+        """The persona and the achievement."""
+        return f"{self.persona_id}/{self.badge.id}"
 
 
 class TerminalOutput(Message, frozen=True, kw_only=True):
@@ -346,47 +365,15 @@ class Draining(Message, frozen=True, kw_only=True):
     """Bring it back to go on from here."""
 
 
+_SELECTABLE: tuple[type[Message], ...] = (
+    *(Windows, PaneUpdate, PaneRemoved, Attention, SessionUpdate, SessionRemoved, PersonaUpdate, ProjectUpdate),
+    *(QuestUpdate, XpGain, AchievementUnlocked, EventKept),
+)
 MESSAGES: tuple[type[Message], ...] = (
-    Connected,
-    Synced,
-    Mark,
-    Windows,
-    Sessions,
-    Personas,
-    Projects,
-    Quests,
-    PaneUpdate,
-    PaneRemoved,
-    Attention,
-    SessionUpdate,
-    SessionRemoved,
-    PersonaUpdate,
-    ProjectUpdate,
-    QuestUpdate,
-    XpGain,
-    TerminalOutput,
-    TerminalDiff,
-    EventKept,
-    Lagged,
-    ErrorMessage,
-    Pong,
-    Draining,
+    *(Connected, Synced, Mark, Sessions, Personas, Projects, Quests),
+    *_SELECTABLE,
+    *(TerminalOutput, TerminalDiff, Lagged, ErrorMessage, Pong, Draining),
 )
 BY_TYPE: dict[str, type[Message]] = {message.type: message for message in MESSAGES}
-SELECTABLE: frozenset[str] = frozenset(
-    kind.type
-    for kind in (
-        Windows,
-        PaneUpdate,
-        PaneRemoved,
-        Attention,
-        SessionUpdate,
-        SessionRemoved,
-        PersonaUpdate,
-        ProjectUpdate,
-        QuestUpdate,
-        XpGain,
-        EventKept,
-    )
-)
+SELECTABLE: frozenset[str] = frozenset(kind.type for kind in _SELECTABLE)
 """Updates that a client may do without. The others are about its connection, or asked for by `watch`."""

@@ -12,6 +12,7 @@ from services.core.store import NewerDatabaseError, Store, StoreError
 from services.process.clock import now_ms
 from services.process.life import CannotStartError, StopSignal, settle_memory, start
 from services.process.spool import Spool
+from services.process.zone import machine_zone
 
 
 def run(settings: Settings) -> None:
@@ -41,7 +42,15 @@ def make_core(settings: Settings, store: Store, bus: Bus) -> Core:
         server = Server(bus, settings.requests_address)
         publisher = Publisher(bus, settings.updates_address, codec.WELCOME)
         reports = ReportFiles(settings.data_dir.resolve() / "reports")
-        return Core(store, Spool(settings.spool_dir), server, publisher, settings.retention_days, reports=reports)
+        return Core(
+            store,
+            Spool(settings.spool_dir),
+            server,
+            publisher,
+            settings.retention_days,
+            time_zone=settings.time_zone or machine_zone(),
+            reports=reports,
+        )
     except (AddressTakenError, StoreError) as exc:
         raise CannotStartError(str(exc)) from exc
 

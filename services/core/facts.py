@@ -95,32 +95,32 @@ class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return (self.at, _RANK.get(self.name, _OTHER_RANK), self.event_id)
 
 
-def fact_of(event: NewEvent) -> Fact:
-    """The fact that an event brings."""
-    payload = payload_of(event)
-    tool_name = _text(payload, "tool_name")
+def fact_of(event: NewEvent, payload: dict[str, object] | None = None) -> Fact:
+    """The fact that an event brings; `payload` is its payload when that was parsed already."""
+    payload = payload_of(event) if payload is None else payload
+    tool_name = text_of(payload, "tool_name")
     tool_input = payload.get("tool_input")
     has_call = tool_name is not None and event.name in _CALL_EVENTS
-    at = _time(event)
+    at = time_of(event)
     return Fact(
         at=at,
         told_at=min(at, event.received_at),
         event_id=event.id,
         name=event.name,
         source=event.source,
-        agent_id=_text(payload, "agent_id") or None,
-        agent_type=_text(payload, "agent_type", LABEL_CHARS) if event.name == "SubagentStart" else None,
+        agent_id=text_of(payload, "agent_id") or None,
+        agent_type=text_of(payload, "agent_type", LABEL_CHARS) if event.name == "SubagentStart" else None,
         tool_name=tool_name,
-        tool_use_id=_text(payload, "tool_use_id"),
+        tool_use_id=text_of(payload, "tool_use_id"),
         tool_key=_tool_key(tool_name, tool_input) if has_call else None,
         asks=_asks(event.name, payload),
-        kind=_text(payload, _KIND[event.name]) if event.name in _KIND else None,
+        kind=text_of(payload, _KIND[event.name]) if event.name in _KIND else None,
         background_tasks=_running_tasks(payload),
-        cwd=_text(payload, "cwd"),
-        model=_text(payload, "model"),
-        permission_mode=_text(payload, "permission_mode"),
-        prompt=_persons_prompt(payload) if event.name == PROMPT else None,
-        last_message=_text(payload, "last_assistant_message", TEXT_CHARS) if event.name == "Stop" else None,
+        cwd=text_of(payload, "cwd"),
+        model=text_of(payload, "model"),
+        permission_mode=text_of(payload, "permission_mode"),
+        prompt=persons_prompt(payload) if event.name == PROMPT else None,
+        last_message=text_of(payload, "last_assistant_message", TEXT_CHARS) if event.name == "Stop" else None,
         pane_id=event.pane_id,
         tmux_pid=tmux_pid(event.tmux),
     )
@@ -128,7 +128,7 @@ def fact_of(event: NewEvent) -> Fact:
 
 def is_persons_prompt(event: NewEvent) -> bool:
     """Whether the event says that a session took what a person, or a program for one, typed."""
-    return event.name == PROMPT and _persons_prompt(payload_of(event)) is not None
+    return event.name == PROMPT and persons_prompt(payload_of(event)) is not None
 
 
 def payload_of(event: NewEvent) -> dict[str, object]:
@@ -153,7 +153,7 @@ def cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
-def _time(event: NewEvent) -> int:
+def time_of(event: NewEvent) -> int:
     """When it was sent, by the sender's clock unless that is far ahead: it would hold the session in the future.
 
     A clock of whole seconds, as `date` has outside Linux, leaves the order within its second to the receipt.
@@ -179,44 +179,46 @@ _KIND: Final = {
 }
 
 
-def _text(payload: dict[str, object], field: str, chars: int = WORD_CHARS) -> str | None:
+def text_of(payload: dict[str, object], field: str, chars: int = WORD_CHARS) -> str | None:
+    """A field that is a text, cut; None when it is missing or anything else."""
     value = payload.get(field)
     return cut(value, chars) if isinstance(value, str) else None
 
 
-def _persons_prompt(payload: dict[str, object]) -> str | None:
-    prompt = _text(payload, "prompt")
-    is_machines = _text(payload, "source") in MACHINES
+def persons_prompt(payload: dict[str, object]) -> str | None:
+    """The prompt, cut, if a person typed it, or a program for one."""
+    prompt = text_of(payload, "prompt")
+    is_machines = text_of(payload, "source") in MACHINES
     if prompt is None or is_machines or _NOTICE.match(prompt) is not None:
         return None
     return cut(prompt, PROMPT_CHARS)
 
 
 def _asks(name: str, payload: dict[str, object]) -> Ask | None:
-    tool_name = _text(payload, "tool_name")
+    tool_name = text_of(payload, "tool_name")
     if name == "Elicitation":
         return _elicitation(payload)
     if tool_name is None or not (name == "PermissionRequest" or (name == "PreToolUse" and tool_name in DIALOG_TOOLS)):
         return None
-    tool_input = payload.get("tool_input")
-    fields = cast("dict[str, object]", tool_input) if isinstance(tool_input, dict) else {}
+    tool_input: object = payload.get("tool_input")
+    fields: dict[str, object] = cast("dict[str, object]", tool_input) if isinstance(tool_input, dict) else {}
     return Ask(
         tool_name=tool_name,
-        tool_input=cut(_canonical(tool_input).decode(), TEXT_CHARS),
+        tool_input=cut(_canonical(payload.get("tool_input")).decode(), TEXT_CHARS),
         questions=_questions(fields) if tool_name == "AskUserQuestion" else (),
-        plan=_text(fields, "plan", PLAN_CHARS) if tool_name == "ExitPlanMode" else None,
+        plan=text_of(fields, "plan", PLAN_CHARS) if tool_name == "ExitPlanMode" else None,
     )
 
 
 def _questions(tool_input: dict[str, object]) -> tuple[AskedQuestion, ...]:
     return tuple(
         AskedQuestion(
-            question=_text(question, "question", QUESTION_CHARS) or "",
-            header=_text(question, "header", LABEL_CHARS) or "",
+            question=text_of(question, "question", QUESTION_CHARS) or "",
+            header=text_of(question, "header", LABEL_CHARS) or "",
             options=tuple(
                 AskedOption(
-                    label=_text(option, "label", LABEL_CHARS) or "",
-                    description=_text(option, "description", QUESTION_CHARS) or "",
+                    label=text_of(option, "label", LABEL_CHARS) or "",
+                    description=text_of(option, "description", QUESTION_CHARS) or "",
                 )
                 for option in _objects(question.get("options"))[:MAX_OPTIONS]
             ),
@@ -249,20 +251,20 @@ def _tool_key(tool_name: str | None, tool_input: object) -> str:
 
 def _elicitation(payload: dict[str, object]) -> Ask:
     return Ask(
-        tool_name=_text(payload, "mcp_server_name") or "elicitation",
-        tool_input=_text(payload, "message", TEXT_CHARS) or "",
+        tool_name=text_of(payload, "mcp_server_name") or "elicitation",
+        tool_input=text_of(payload, "message", TEXT_CHARS) or "",
     )
 
 
 def _running_tasks(payload: dict[str, object]) -> tuple[BackgroundTask, ...]:
     tasks = payload.get("background_tasks")
-    running = [task for task in _objects(tasks) if _text(task, "status") == RUNNING_TASK]
+    running = [task for task in _objects(tasks) if text_of(task, "status") == RUNNING_TASK]
     return tuple(
         BackgroundTask(
-            id=_text(task, "id", LABEL_CHARS) or "",
-            type=_text(task, "type", LABEL_CHARS) or "",
+            id=text_of(task, "id", LABEL_CHARS) or "",
+            type=text_of(task, "type", LABEL_CHARS) or "",
             status=RUNNING_TASK,
-            description=_text(task, "description", DESCRIPTION_CHARS) or "",
+            description=text_of(task, "description", DESCRIPTION_CHARS) or "",
         )
         for task in running[:MAX_TASKS]
     )

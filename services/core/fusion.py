@@ -23,6 +23,8 @@ ENDING_MS: Final = 3_000
 """From SessionEnd to the end of the process: Claude Code gives its last hooks 1.5 s."""
 WEAK_MS: Final = 3_000
 """How long the hooks must have been silent before a weak reading of the screen is believed against them."""
+DRAWN_MS: Final = 1_500
+"""A dialog is drawn up to 0.55 s after its hook (the recordings); on a busy machine it is captured a second later."""
 SAME_DIALOG_MS: Final = 2_000
 """A hook's dialog and another source's are one when they opened this close together."""
 
@@ -136,6 +138,8 @@ def _due(hook: Sign, other: Sign) -> int:
         return hook.at + ENDING_MS
     if other.source == SCREEN and not other.is_strong and hook.says is not StatusName.WAITING:
         return max(other.at, hook.at + WEAK_MS)
+    if other.source == SCREEN and hook.says is StatusName.WAITING and other.says is StatusName.WORKING:
+        return max(other.at, hook.at + DRAWN_MS)
     return max(other.at, hook.at + TRAIL_MS) if other.at >= hook.at else hook.at + PATIENCE_MS
 
 

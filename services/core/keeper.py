@@ -1,15 +1,18 @@
 """Keeps the state and the file together: what is appended, what a start begins from, what retention lets go."""
 
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Final
 
 import msgspec
 from msgspec import structs
 
-from services.contract.entities import XpAward
 from services.contract.events import NewEvent
+from services.core.game.game import NOTHING, Effects
+from services.core.game.rulebook import built_in
+from services.core.ledger import Ledger
 from services.core.state import Dump, State
 from services.core.store import BASE, LATEST, Checkpoint, Store, StoreError
 
@@ -17,6 +20,8 @@ REPLAY_EVENTS: Final = 2_000
 """Events read at once while a start or retention replays the log."""
 FOLD_EVENTS: Final = 250
 """Events that retention folds in one turn of the loop: some milliseconds."""
+FOLDED_AT_ONCE: Final = 10_000
+"""So many are folded for each time that the base is written."""
 
 CLOCK_AHEAD_MS: Final = 60_000
 """An event received later than this from now has a wrong clock: by it, retention and the sweep would go wrong too."""
@@ -30,21 +35,40 @@ class Keeper:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.ledger = Ledger(store)
         self.failed_events = 0
-        _, self.base_seq = base = self._base()
-        self.state, self.checkpoint_seq = self._latest() or base
+        _, self.base_seq = base = self.base()
+        latest = self._latest()
+        self.state, self.checkpoint_seq = latest or base
         self.seq = self.checkpoint_seq
-        self._replay()
+        self._folding: tuple[State, int] | None = None
+        self._has_latest = latest is not None
+        if latest is None:
+            self._decide_again()
+        else:
+            self._replay()
 
     def _latest(self) -> tuple[State, int] | None:
+        """The last checkpoint, if it can be used: the rules of the game are the same as then."""
         latest = self._store.checkpoint(LATEST)
         try:
-            return None if latest is None else _state_from(latest)
+            kept = None if latest is None else msgspec.msgpack.decode(latest.state, type=Dump)
         except msgspec.MsgspecError:
             logger.warning("checkpoint could not be read, the log is replayed instead", exc_info=True)
             return None
+        if latest is None or kept is None:
+            return None
+        if kept.edition != built_in().edition:
+            logger.info("the rules of the game have changed: all that the log has is decided again")
+            return None
+        return State(kept), latest.seq
 
-    def _base(self) -> tuple[State, int]:
+    def base(self) -> tuple[State, int]:
+        """The state that the log goes on from, and the seq of the last event that it holds.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
         base = self._store.checkpoint(BASE)
         try:
             return (State(), 0) if base is None else _state_from(base)
@@ -52,11 +76,23 @@ class Keeper:
             raise StoreError(f"the database's base checkpoint cannot be read: {exc}") from exc
 
     def _replay(self) -> None:
+        """Apply what the log has after the checkpoint; what it earned is in the ledger."""
+        self._apply_rest(lambda effects: deque(effects, maxlen=0))
+
+    def _decide_again(self) -> None:
+        """Apply all that the log has to the base, and write down what it earns, in the place of what it had earned."""
+        with self._store.transaction():
+            self.ledger.forget_after(self.base_seq)
+        self._apply_rest(self.ledger.take)
+        with self._store.transaction():
+            self.ledger.sum_again()
+
+    def _apply_rest(self, take: Callable[[Iterable[Effects]], object]) -> None:
         first = self.seq
         while page := self._store.events_after(self.seq, REPLAY_EVENTS):
-            for seq, event in page:
-                self._apply(self.state, seq, event)
-                self.seq = seq
+            with self._store.transaction():
+                take(self.apply(self.state, seq, event) for seq, event in page)
+            self.seq = page[-1][0]
             self.state.forget_updates()
         self.seq = max(self.seq, self._store.last_seq())
         logger.info("state restored", extra={"from_seq": first, "seq": self.seq})
@@ -75,47 +111,64 @@ class Keeper:
             seqs.append(seq)
         if new:
             self._store.append(new)
-        for seq, event in new:
-            award = self._apply(self.state, seq, event)
-            if award is not None:
-                self._store.add_award(award)
+        self.ledger.take(self.apply(self.state, seq, event) for seq, event in new)
         return tuple(seqs)
 
-    def _apply(self, state: State, seq: int, event: NewEvent) -> XpAward | None:
-        """An event that the rules trip over is kept all the same; it changes nothing."""
+    def apply(self, state: State, seq: int, event: NewEvent) -> Effects:
+        """Apply a kept event. One that the rules trip over is kept all the same; it changes nothing."""
         try:
-            return state.apply(seq, event, self._store.is_first_award)
+            return state.apply(seq, event, self.ledger.is_first)
+        except StoreError:
+            raise  # Not the event's fault: what it earned would be lost.
         except Exception:
             if state is self.state:
                 self.failed_events += 1
                 logger.exception("event could not be applied", extra={"seq": seq, "event_name": event.name})
-            return None
+            return NOTHING
 
     def make_checkpoint(self, now_ms: int) -> None:
         """Write the state down, so that the next start replays little."""
-        if self.seq == self.checkpoint_seq:
+        if self._has_latest and self.seq == self.checkpoint_seq:
             return
         with self._store.transaction():
-            self._store.put_checkpoint(LATEST, _checkpoint(self.state, self.seq), now_ms)
-        self.checkpoint_seq = self.seq
+            self.put_latest(self.state, now_ms)
+        self.checkpoint_seq, self._has_latest = self.seq, True
+
+    def put_latest(self, state: State, now_ms: int) -> None:
+        """Write down what the next start begins from: the state after all that the log has."""
+        self._store.put_checkpoint(LATEST, _checkpoint(state, self.seq), now_ms)
 
     def fold_old(self, older_than_ms: int, now_ms: int) -> int:
-        """Fold a few events that are older than a time into the base checkpoint and let them go; how many."""
-        page = self._store.events_after(self.base_seq, FOLD_EVENTS)
+        """Fold a few events that are older than a time into the base state; how many.
+
+        It is written down, and they are let go, once there are many of them, or no more: reading and writing the base
+        takes as long for one as for thousands.
+        """
+        done = self.base_seq if self._folding is None else self._folding[1]
+        page = self._store.events_after(done, FOLD_EVENTS)
         old = list(takewhile(lambda kept: kept[1].received_at < older_than_ms, page))
-        if not old:
+        if not old and self._folding is None:
             return 0
-        base, last = self._base()
-        for last, event in old:
-            self._apply(base, last, event)
+        base, _ = self._folding or self.base()
+        for done, event in old:
+            self.apply(base, done, event)
+        base.forget_updates()
+        self._folding = base, done
+        if len(old) < FOLD_EVENTS or done - self.base_seq >= FOLDED_AT_ONCE:
+            self._write_base(base, done, now_ms)
+        return len(old)
+
+    def _write_base(self, base: State, last: int, now_ms: int) -> None:
+        self._folding = None
+        if last == self.base_seq:
+            return
         with self._store.transaction():
             self._store.put_checkpoint(BASE, _checkpoint(base, last), now_ms)
             if self.checkpoint_seq < last:
-                self._store.put_checkpoint(LATEST, _checkpoint(self.state, self.seq), now_ms)
+                self.put_latest(self.state, now_ms)
                 self.checkpoint_seq = self.seq
             self._store.delete_events_to(last)
         self.base_seq = last
-        return len(old)
 
 
 def _checkpoint(state: State, seq: int) -> Checkpoint:

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from services.contract.entities import Reading, RegistryEntry
 from services.contract.events import NewEvent, Source
+from services.contract.game import Repository
 
 REPORT: Final = "TmuxReport"
 DISMISSED: Final = "Dismissed"
@@ -20,6 +21,10 @@ REGISTRY_GONE: Final = "RegistryGone"
 """Claude Code's file of one of its processes changed; it, or the process, has gone."""
 SCREEN_READ: Final = "ScreenRead"
 """A pane's screen means something else than before."""
+REPOSITORY_READ: Final = "RepositoryRead"
+"""A folder is in another repository than before, or git says something else of that."""
+ZONE_SET: Final = "TimeZoneSet"
+"""The person's days are those of another time zone."""
 SETTLED: Final = "Settled"
 """A source that disagrees with a session's hooks had its time, and still says the same."""
 
@@ -58,6 +63,18 @@ def new_reading(event_id: str, at: int, reading: Reading) -> NewEvent:
         source=Source.SCREEN,
         pane_id=reading.pane_id,
     )
+
+
+def new_repository_reading(event_id: str, at: int, reading: Repository) -> NewEvent:
+    """The event that keeps what a folder is in."""
+    payload = msgspec.json.encode(reading)
+    return NewEvent(id=event_id, name=REPOSITORY_READ, received_at=at, payload=payload, source=Source.GIT)
+
+
+def new_zone(event_id: str, at: int, zone: str) -> NewEvent:
+    """The event that keeps the person's time zone, by its IANA name."""
+    payload = msgspec.json.encode({"zone": zone})
+    return NewEvent(id=event_id, name=ZONE_SET, received_at=at, payload=payload, source=Source.CORE)
 
 
 def new_settlement(event_id: str, at: int, session_id: str) -> NewEvent:

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 from services.bus import Incoming, Publisher, Server, wait_readable
 from services.contract.answers import CoreHealth
 from services.contract.errors import ErrorCode, Problem, QuestmuxError
+from services.contract.game_requests import GetQuest, GetQuests
 from services.contract.requests import (
     Beat,
     DrainSpool,
@@ -32,10 +33,13 @@ from services.contract.requests import (
     Taken,
     WatchPanes,
 )
-from services.core import answers
+from services.core import answers, quest_desk
 from services.core.action_desk import ActionDesk
 from services.core.dispatcher import Dispatcher
+from services.core.folder_desk import FolderDesk
+from services.core.game_answers import GameAnswers, GameRead
 from services.core.keeper import Keeper
+from services.core.own_events import new_zone
 from services.core.peers import Peers
 from services.core.poller_link import PollerLink
 from services.core.report_desk import ReportDesk
@@ -49,15 +53,23 @@ from services.process.life import StopSignal
 from services.process.spool import Spool
 
 BEAT_S: Final = 1.0
+"""Also between two updates of the same persona or project: they change with every event, and nobody waits for them."""
 CHECKPOINT_S: Final = 30.0
 WAL_LOOK_S: Final = 5.0
-RETENTION_S: Final = 600.0
+RETENTION_S: Final = 3600.0
+"""Each round reads and writes the base state at least once, which takes its time with thousands of personas."""
+CHECKPOINT_SHARE: Final = 0.001
+"""Of the time, at most so much goes into checkpoints: a start replays a little more then."""
 FOLD_PAUSE_S: Final = 0.05
 """Between two turns of retention, so that it never delays an event by more than one turn."""
 FOLD_ACTIONS: Final = 1_000
-"""Rows of the audit that one turn of retention lets go."""
+"""Rows of the audit, and of the journal, that one turn of retention lets go."""
 SPOOL_LOOK_S: Final = 1.0
 DAY_MS: Final = 24 * 3600 * 1000
+RECENT_MS: Final = 30 * DAY_MS
+"""A snapshot has the personas and projects with work since then: one may have thousands, and it goes to every phone."""
+JOURNAL_MS: Final = 33 * DAY_MS
+"""The journal is kept for at least this long: a report goes back 31 local days."""
 
 POLLER: Final = "poller"
 
@@ -72,6 +84,9 @@ _Read = (
     | GetActions
     | GetClients
     | GetHealth
+    | GetQuests
+    | GetQuest
+    | GameRead
 )
 _Work = Beat | DrainSpool | RunAction | ReportAction | ReportScreens | WatchPanes
 
@@ -104,6 +119,7 @@ class Core:
         publisher: Publisher,
         retention_days: int,
         *,
+        time_zone: str,
         reports: ReportFiles,
     ) -> None:
         self._store = store
@@ -112,12 +128,17 @@ class Core:
         self._publisher = publisher
         self._retention_ms = retention_days * DAY_MS
         self._keeper = keeper = Keeper(store)
+        self._game = GameAnswers(keeper.state, keeper.ledger)
+        self._set_zone(time_zone)
+        keeper.make_checkpoint(now_ms())  # What was decided again must not be so at the next start.
         self._peers = Peers()
         self._stop: StopSignal | None = None
+        self._held: list[Incoming] = []
         self._stream = stream = Stream(new_epoch(), publisher.publish)
         self._started = time.monotonic()
         self._link = link = PollerLink(server)
         self._dispatcher = dispatcher = Dispatcher[Incoming]()
+        self._folders = FolderDesk(keeper.state, link)
         self._screens = screens = ScreenDesk(keeper.state, link, stream.epoch, publisher.publish)
         self._writes = Writes(
             store=store,
@@ -129,6 +150,7 @@ class Core:
             dispatcher=dispatcher,
             screens=screens,
             is_stopping=self._is_stopping,
+            answer_reads=self._answer_reads,
         )
         self._actions = ActionDesk(
             store=store,
@@ -139,13 +161,24 @@ class Core:
             reports=ReportDesk(store=store, keeper=keeper, screens=screens, files=reports),
             publish=self._writes.publish,
         )
-        self._timers = (
+        self._timers = self._new_timers()
+
+    def _new_timers(self) -> tuple[Timer, ...]:
+        return (
             Timer(BEAT_S, self._beat, first_s=0),
             Timer(CHECKPOINT_S, self._checkpoint),
             Timer(WAL_LOOK_S, self._writes.look_at_wal),
             Timer(RETENTION_S, self._retain, first_s=1),
             Timer(SPOOL_LOOK_S, self._look_at_spool),
         )
+
+    def _set_zone(self, zone: str) -> None:
+        """Keep the person's time zone when it is another one: what days there were must follow from the log."""
+        if zone != self._keeper.state.game.zone:
+            now = now_ms()
+            with self._store.transaction():
+                self._keeper.append([new_zone(new_id(), now, zone)], now)
+            self._keeper.state.forget_updates()
 
     def run(self, stop: StopSignal) -> None:
         """Serve until asked to stop; then write the state down."""
@@ -157,11 +190,13 @@ class Core:
                 self._run_timers()
                 wait_readable(self._server, [self._publisher, stop.fileno()], self._pause_s())
                 self._publisher.welcome()
-                self._handle(self._server.receive(now_ms()))
+                self._handle([*self._take_held(), *self._server.receive(now_ms())])
                 self._writes.settle()
                 self._actions.expire()
-                self._screens.tell_poller(time.monotonic())
-            self._handle(self._server.receive(now_ms()))
+                clock_s = time.monotonic()
+                self._screens.tell_poller(clock_s)
+                self._folders.tell_poller(clock_s)
+            self._handle([*self._take_held(), *self._server.receive(now_ms())])
         finally:
             self._actions.close()
             self._server.part()
@@ -175,6 +210,19 @@ class Core:
 
     def _is_stopping(self) -> bool:
         return self._stop is not None and self._stop.is_set
+
+    def _answer_reads(self) -> None:
+        """Answer who only asks, while a spool is taken in; what is to be kept or done comes after what is in there."""
+        self._publisher.welcome()
+        for one in self._server.receive(now_ms()):
+            if isinstance(one.request, _Read):
+                self._answer(one, one.request)
+            else:
+                self._held.append(one)
+
+    def _take_held(self) -> list[Incoming]:
+        held, self._held = self._held, []
+        return held
 
     def _handle(self, incoming: Sequence[Incoming]) -> None:
         writes = [(one, one.request) for one in incoming if isinstance(one.request, Write)]
@@ -231,7 +279,7 @@ class Core:
             raise QuestmuxError(ErrorCode.CORE_UNAVAILABLE, "core ends: nothing was done")
         return self._actions.run(one, request)
 
-    def _read(self, request: _Read) -> Reply:  # noqa: C901, PLR0911 - one line for each request
+    def _read(self, request: _Read) -> Reply:  # noqa: C901, PLR0911, PLR0912 - one line for each request
         state = self._keeper.state
         match request:
             case GetSnapshot():
@@ -241,6 +289,9 @@ class Core:
                     windows=state.windows(),
                     panes=state.panes(),
                     sessions=state.sessions(),
+                    personas=state.game.personas_since(now_ms() - RECENT_MS),
+                    projects=state.game.projects_since(now_ms() - RECENT_MS),
+                    quests=state.game.quests_since(now_ms() - RECENT_MS),
                 )
             case GetUpdates(epoch=epoch, after=after):
                 return Replayed(batches=self._stream.replay(epoch, after))
@@ -260,8 +311,12 @@ class Core:
                 return answers.clients(self._peers.clients(now_ms()))
             case GetHealth():
                 return self._health()
+            case GetQuests():
+                return quest_desk.page(state.game.quests, request)
+            case GetQuest():
+                return quest_desk.one(state.game.quests, request)
             case _:
-                assert_never(request)
+                return self._game.answer(request, now_ms())
 
     def _health(self) -> Listing:
         now = now_ms()
@@ -302,10 +357,13 @@ class Core:
 
     def _beat(self) -> None:
         self._screens.forget_silent(now_ms())
+        self._stream.publish(self._keeper.state.game.take_standings(), now_ms())
         self._stream.beat(self._screens.seq)
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self) -> float:
+        began = time.monotonic()
         self._keeper.make_checkpoint(now_ms())
+        return max(CHECKPOINT_S, (time.monotonic() - began) / CHECKPOINT_SHARE)
 
     def _look_at_spool(self) -> None:
         """Command hooks leave files here without telling anybody."""
@@ -317,6 +375,9 @@ class Core:
         folded = self._keeper.fold_old(oldest, now)
         with self._store.transaction():
             folded += self._store.delete_actions_before(oldest, FOLD_ACTIONS)
+            folded += self._keeper.ledger.journal_forget_before(
+                min(oldest, now - JOURNAL_MS), self._keeper.base_seq, FOLD_ACTIONS
+            )
         return FOLD_PAUSE_S if folded else None
 
 

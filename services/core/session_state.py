@@ -19,6 +19,9 @@ class SessionState(Struct, kw_only=True):
     events: int = 0
     late_events: int = 0
     xp: int = 0
+    persona_id: str | None = None
+    project_id: str | None = None
+    """Of its newest deed."""
     verdict: Verdict = UNKNOWN
     pid: int | None = None
     """The agent's process that its pane showed; the registry knows better."""

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import structs
 
 from services.contract.entities import Reading, RegistryEntry, Session, Status, StatusName, Transition
-from services.contract.events import NewEvent
+from services.contract.events import DOCTOR_EVENT, NewEvent
 from services.contract.requests import SeenPane
 from services.core.bindings import Bindings
 from services.core.facts import Fact, fact_of
@@ -28,7 +28,7 @@ ENDED_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 """An ended session leaves the state after this; its events stay in the log."""
 SILENT_KEPT_MS: Final = 30 * 24 * 3600 * 1000
 """A session without any event for this long leaves it too."""
-PRELUDE: Final = frozenset({"SessionStart", "SessionEnd", "Setup", "InstructionsLoaded", "ConfigChange"})
+PRELUDE: Final = frozenset({"SessionStart", "SessionEnd", "Setup", "InstructionsLoaded", "ConfigChange", DOCTOR_EVENT})
 """Hooks that a phantom may fire, a session that never does anything."""
 
 
@@ -85,11 +85,15 @@ class Sessions:
             if pane_id is not None:
                 self.changed_panes.add(pane_id)
 
-    def take_entry(self, event: NewEvent) -> None:
-        """The registry has a new word on a process, or has it no more."""
+    def take_entry(self, event: NewEvent) -> tuple[str, str] | None:
+        """The registry has a new word on a process, or has it no more.
+
+        Answers the session that the process ran and the one that it runs now, when it has taken up another one.
+        """
         entry = msgspec.json.decode(event.payload, type=RegistryEntry)
         is_gone = event.name == REGISTRY_GONE
         at = event.received_at
+        known = self.witnesses.entry_of(entry.pid)
         left = self.witnesses.remove(entry.pid) if is_gone else self.witnesses.put(entry, event.id, at)
         changed_at = min(at, entry.status_at)
         if left is not None and left in self.known and self.witnesses.of_session(left) is None:
@@ -106,6 +110,15 @@ class Sessions:
         if left is not None and left in self.known:
             self._mark(left)
             self._look_again(left)
+        is_move = not is_gone and known is not None and known.started_at == entry.started_at
+        return (known.session_id, entry.session_id) if known is not None and is_move and left is not None else None
+
+    def place(self, folder: str, project_id: str) -> None:
+        """It became known what project a folder is in."""
+        for session_id, session in self.known.items():
+            if session.project_id is None and session.timeline.turn.cwd == folder:
+                session.project_id = project_id
+                self._mark(session_id)
 
     def take_reading(self, event: NewEvent) -> None:
         """A screen means something else. One that was captured before its agent left says nothing any more."""
@@ -197,7 +210,7 @@ class Sessions:
             return
         changed = [pane_id for pane_id in before if before[pane_id] != after[pane_id]]
         self.changed_panes.update(changed)
-        left = {one for pane_id in changed if (one := before[pane_id]) in self.known and one is not None}
+        left = {one for pane_id in changed if (one := before[pane_id]) is not None and one in self.known}
         in_front = {one for pane_id in changed if (one := after[pane_id]) is not None}
         for other in (*sorted(left - in_front), *sorted(in_front)):  # The screen is the latter's.
             self._mark(other)

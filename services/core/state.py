@@ -3,14 +3,13 @@
 `apply` is the only way in for what the log keeps, so that a replay of the log gives this state again.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
 from msgspec import Struct, field
 
 from services.contract.answers import Explanation
-from services.contract.entities import Pane, Reading, RegistryEntry, Session, TmuxServer, Window, XpAward
+from services.contract.entities import Pane, Reading, RegistryEntry, Session, TmuxServer, Window
 from services.contract.events import NewEvent, Source
 from services.contract.requests import Look, ReportSigns, ReportTmux, SeenPane
 from services.contract.updates import (
@@ -21,26 +20,25 @@ from services.contract.updates import (
     SessionRemoved,
     SessionUpdate,
     Windows,
-    XpGain,
 )
 from services.core.doubts import doubts
 from services.core.explain import explain
-from services.core.facts import fact_of
-from services.core.own_events import REPORT
+from services.core.facts import fact_of, payload_of
+from services.core.game.earnings import IsFirst
+from services.core.game.game import NOTHING, Effects, Game, GameDump
+from services.core.game.quests import QUEST_EVENTS
+from services.core.game.rulebook import Rulebook, built_in
+from services.core.own_events import REPORT, ZONE_SET
 from services.core.panes import TmuxChange, TmuxState, apply_change, change_between, has_moved, view_of
 from services.core.session_state import SessionState
 from services.core.sessions import Sessions
-from services.core.views import attention, kept_event, pane_view
+from services.core.views import attention, kept_event, pane_view, xp_gain
 from services.core.witnesses import Testimony
-from services.core.xp import award_of
 
 EVENT_PAYLOAD_BYTES: Final = 4_096
 """A larger payload does not go over the WebSocket; `GET /api/events` has it."""
 SWEEP_EVERY: Final = 1_000
 """Events between two looks for sessions that ended long ago."""
-
-IsFirst = Callable[[str, int], bool]
-"""Whether the award with this key belongs to the event with this seq: nobody had it before."""
 
 
 class Dump(Struct, kw_only=True):
@@ -52,6 +50,9 @@ class Dump(Struct, kw_only=True):
     corrections: int = 0
     """Transitions by which a source corrected what another had said."""
     clock: int = 0
+    game: GameDump = field(default_factory=GameDump)
+    edition: str = ""
+    """Of the rules by which the game was decided."""
 
 
 class SignNews(Struct, frozen=True, kw_only=True):
@@ -67,8 +68,12 @@ class SignNews(Struct, frozen=True, kw_only=True):
 class State:
     """The state and what changed in it since updates were last taken."""
 
-    def __init__(self, dump: Dump | None = None) -> None:
+    def __init__(self, dump: Dump | None = None, rulebook: Rulebook | None = None) -> None:
         kept = Dump() if dump is None else dump
+        rules = built_in() if rulebook is None else rulebook
+        self._kept_game = kept.game
+        self._edition = rules.edition
+        self.game = Game(kept.game, rules)
         self._tmux = kept.tmux
         self._seen = kept.tmux  # With what the log leaves out.
         self._revision: int | None = None
@@ -88,45 +93,64 @@ class State:
             testimony=sessions.witnesses.kept,
             corrections=sessions.corrections,
             clock=sessions.clock,
+            game=self._kept_game,
+            edition=self._edition,
         )
 
     # In: events.
 
-    def apply(self, seq: int, event: NewEvent, is_first: IsFirst) -> XpAward | None:
-        """Take one kept event; the award that it earned, if any."""
+    def apply(self, seq: int, event: NewEvent, is_first: IsFirst) -> Effects:  # noqa: C901 - one line for each source
+        """Take one kept event; what it changes in the database besides."""
         self._happened.append(EventKept(event=kept_event(seq, event, EVENT_PAYLOAD_BYTES)))
         self._sessions.clock = max(self._sessions.clock, event.received_at)
-        award = None
+        effects = NOTHING
         match event.source:
             case Source.HOOK:
-                award = self._apply_hook(seq, event, is_first)
+                effects = self._apply_hook(seq, event, is_first)
             case Source.TMUX if event.name == REPORT:
                 self._apply_tmux(event)
+            case Source.API if event.name in QUEST_EVENTS:
+                effects = self.game.take_command(seq, event, is_first)
             case Source.TMUX | Source.API:
                 self._sessions.see(event)
             case Source.REGISTRY:
-                self._sessions.take_entry(event)
+                move = self._sessions.take_entry(event)
+                if move is not None:
+                    self.game.move(*move)
             case Source.SCREEN:
                 self._sessions.take_reading(event)
+            case Source.GIT:
+                effects = self._apply_reading(seq, event)
+            case Source.CORE if event.name == ZONE_SET:
+                self.game.take_zone(event)
             case Source.CORE:
                 self._sessions.settle(event)
         if seq % SWEEP_EVERY == 0:
             self._sweep(event.received_at)
-        return award
+        return effects
 
-    def _apply_hook(self, seq: int, event: NewEvent, is_first: IsFirst) -> XpAward | None:
+    def _apply_hook(self, seq: int, event: NewEvent, is_first: IsFirst) -> Effects:
         if event.session_id is None:
-            return None
-        fact = fact_of(event)
+            return NOTHING
+        payload = payload_of(event)
+        fact = fact_of(event, payload)
         session = self._sessions.take_hook(event.session_id, fact, event.received_at)
-        award = award_of(seq, event, fact)
-        if award is None or not is_first(award.key, seq):
-            return None
-        session.xp += award.amount
-        self._happened.append(
-            XpGain(session_id=award.session_id, amount=award.amount, reason=award.reason, total=session.xp)
-        )
-        return award
+        effects = self.game.take_hook(seq, event, payload, is_first)
+        credit = effects.credit
+        if credit is None:
+            return effects
+        session.persona_id = credit.persona_id
+        session.project_id = credit.project_id or session.project_id
+        if effects.awards:
+            session.xp += sum(award.amount for award in effects.awards)
+            self._happened.append(xp_gain(event.session_id, effects.awards, session.xp))
+        return effects
+
+    def _apply_reading(self, seq: int, event: NewEvent) -> Effects:
+        effects = self.game.take_reading(seq, event)
+        for placed in effects.placed:
+            self._sessions.place(placed.folder, placed.project_id)
+        return effects
 
     def _apply_tmux(self, event: NewEvent) -> None:
         change = msgspec.json.decode(event.payload, type=TmuxChange)
@@ -222,6 +246,7 @@ class State:
             elif session_id in self._told:  # A phantom, and no longer in front of its pane.
                 self._told.remove(session_id)
                 messages.append(SessionRemoved(session_id=session_id))
+        messages += self.game.take_updates()
         messages += self._happened
         self._clear_updates()
         return messages
@@ -229,6 +254,7 @@ class State:
     def forget_updates(self) -> None:
         """Drop what changed: nobody is to be told, as after a replay."""
         self._told = {session.id for session in self.sessions()}
+        self.game.forget_updates()
         self._clear_updates()
 
     def _clear_updates(self) -> None:

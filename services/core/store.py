@@ -11,7 +11,6 @@ from msgspec import Struct
 from sqlite_utils import Database
 
 from services.contract.actions import ActionRecord
-from services.contract.entities import XpAward
 from services.contract.errors import ErrorCode
 from services.contract.events import NewEvent, Source
 from services.core.audit import KeptAction, Outcome
@@ -115,7 +114,7 @@ class Store:
         query = (
             "SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM checkpoints), 0))"
         )
-        return next(int(str(row[0])) for row in self._rows(query))
+        return next(int(str(row[0])) for row in self.rows(query))
 
     def seqs_of(self, ids: Sequence[str]) -> dict[str, int]:
         """Which of these ids are known, with their seq."""
@@ -124,7 +123,7 @@ class Store:
             some = ids[start : start + LOOKUP_IDS]
             marks = ",".join("?" * len(some))
             query = f"SELECT id, seq FROM event_ids WHERE id IN ({marks})"  # noqa: S608 - only question marks
-            found.update((str(row[0]), int(str(row[1]))) for row in self._rows(query, some))
+            found.update((str(row[0]), int(str(row[1]))) for row in self.rows(query, some))
         return found
 
     def append(self, events: Sequence[tuple[int, NewEvent]]) -> None:
@@ -156,7 +155,7 @@ class Store:
         query = f"SELECT {_EVENT_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - a constant
         page: list[tuple[int, NewEvent]] = []
         size = 0
-        for row in self._rows(query, (seq, limit)):
+        for row in self.rows(query, (seq, limit)):
             event = _event(row)
             page.append((int(str(row[0])), event))
             size += len(event.payload)
@@ -168,19 +167,42 @@ class Store:
         """Let go of events up to a seq; their ids and awards stay."""
         self._connection.execute("DELETE FROM events WHERE seq <= ?", (seq,))
 
-    # The ledger.
+    # Rows of others, as the ledger's.
 
-    def is_first_award(self, key: str, seq: int) -> bool:
-        """Whether nobody had this award before the event `seq`."""
-        row = self._connection.execute("SELECT seq FROM xp_ledger WHERE key = ?", (key,)).fetchone()
-        return row is None or bool(row[0] == seq)
+    def execute(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Do it, within the caller's transaction; how many rows were changed.
 
-    def add_award(self, award: XpAward) -> None:
-        """Write an award into the ledger; a replay of the log writes it again, to no effect."""
-        self._connection.execute(
-            "INSERT OR IGNORE INTO xp_ledger (key, seq, session_id, amount, reason, at) VALUES (?,?,?,?,?,?)",
-            (award.key, award.seq, award.session_id, award.amount, award.reason, award.at),
-        )
+        Raises:
+            StoreError: it could not be done.
+        """
+        try:
+            return self._connection.execute(sql, values).rowcount
+        except sqlite3.Error as exc:
+            raise StoreError(str(exc)) from exc
+
+    def first(self, sql: str, values: Sequence[object] = ()) -> Sequence[object] | None:
+        """The first row that a query finds, within the caller's transaction.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        try:
+            row: Sequence[object] | None = self._connection.execute(sql, values).fetchone()
+        except sqlite3.Error as exc:
+            raise StoreError(f"{self._path} cannot be read: {exc}") from exc
+        return row
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> Generator[Sequence[object]]:
+        """What a query finds.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        try:
+            with closing(self._connection.execute(sql, values)) as cursor:
+                yield from cursor
+        except sqlite3.Error as exc:
+            raise StoreError(f"{self._path} cannot be read: {exc}") from exc
 
     # The audit.
 
@@ -202,12 +224,12 @@ class Store:
     def action(self, action_id: str) -> KeptAction | None:
         """One row, if there is one."""
         query = f"SELECT {_ACTION_COLUMNS}, data FROM actions WHERE id = ?"  # noqa: S608 - a constant
-        return next((_kept_action(row) for row in self._rows(query, (action_id,))), None)
+        return next((_kept_action(row) for row in self.rows(query, (action_id,))), None)
 
     def actions(self, limit: int) -> list[ActionRecord]:
         """The newest rows, the newest first."""
         query = f"SELECT {_ACTION_COLUMNS}, NULL FROM actions ORDER BY at DESC, rowid DESC LIMIT ?"  # noqa: S608 - a constant
-        return [_kept_action(row).record for row in self._rows(query, (limit,))]
+        return [_kept_action(row).record for row in self.rows(query, (limit,))]
 
     def delete_actions_before(self, at: int, limit: int) -> int:
         """Let go of some of the rows that are older than a time; how many."""
@@ -218,7 +240,7 @@ class Store:
 
     def checkpoint(self, kind: str) -> Checkpoint | None:
         """A checkpoint, if there is one."""
-        rows = self._rows("SELECT seq, state FROM checkpoints WHERE kind = ?", (kind,))
+        rows = self.rows("SELECT seq, state FROM checkpoints WHERE kind = ?", (kind,))
         return next((Checkpoint(seq=int(str(seq)), state=_bytes(state)) for seq, state in rows), None)
 
     def put_checkpoint(self, kind: str, checkpoint: Checkpoint, now_ms: int) -> None:
@@ -253,18 +275,6 @@ class Store:
             self.flush_wal(truncate=True)
         finally:
             self._connection.close()
-
-    def _rows(self, query: str, values: Sequence[object] = ()) -> Generator[Sequence[object]]:
-        """What a query finds.
-
-        Raises:
-            StoreError: the file cannot be read.
-        """
-        try:
-            with closing(self._connection.execute(query, values)) as cursor:
-                yield from cursor
-        except sqlite3.Error as exc:
-            raise StoreError(f"{self._path} cannot be read: {exc}") from exc
 
 
 def _bytes(value: object) -> bytes:

@@ -7,10 +7,13 @@ from msgspec import Raw
 from services.contract.entities import KeptEvent, Pane, Session, Status, StatusName
 from services.contract.events import NewEvent
 from services.contract.requests import SeenPane
-from services.contract.updates import Attention
+from services.contract.updates import Attention, XpGain
+from services.core.facts import cut
+from services.core.game.earnings import Award
 from services.core.session_state import SessionState
 from services.core.witnesses import Listed
 
+REASON_CHARS: Final = 200
 SAME_MS: Final = 2_000
 """Two sources that say the same thing this close together tell of one thing."""
 _BUSY: Final = frozenset({StatusName.WORKING, StatusName.WAITING})
@@ -53,8 +56,24 @@ def session_view(session_id: str, kept: SessionState, pane_id: str | None, liste
         events=kept.events,
         late_events=kept.late_events,
         xp=kept.xp,
+        persona_id=kept.persona_id,
+        project_id=kept.project_id,
         pid=kept.pid if entry is None else entry.pid,
         kind=None if entry is None else entry.kind,
+    )
+
+
+def xp_gain(session_id: str, awards: tuple[Award, ...], total: int) -> XpGain:
+    """What one event earned for its session."""
+    first = awards[0]
+    why = ", ".join(f"{award.rule}: {award.reason}" if award.reason else award.rule for award in awards)
+    return XpGain(
+        session_id=session_id,
+        amount=sum(award.amount for award in awards),
+        reason=cut(why, REASON_CHARS),
+        total=total,
+        persona_id=first.persona_id,
+        project_id=first.project_id,
     )
 
 

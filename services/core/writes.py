@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from services.bus import Incoming, Server
-from services.contract.errors import ErrorCode, Problem
+from services.contract.errors import ErrorCode, Problem, QuestmuxError
 from services.contract.events import NewEvent
-from services.contract.requests import Appended, AppendEvents, Reply, ReportSigns, ReportTmux, Taken
+from services.contract.game_requests import CommandQuest
+from services.contract.requests import Appended, AppendEvents, Reply, ReportRepositories, ReportSigns, ReportTmux, Taken
 from services.core.dispatcher import Dispatcher
 from services.core.keeper import Keeper
 from services.core.own_events import (
@@ -17,10 +18,12 @@ from services.core.own_events import (
     new_reading,
     new_registry_change,
     new_registry_end,
+    new_repository_reading,
     new_settlement,
     new_tmux_event,
 )
 from services.core.poller_link import PollerLink
+from services.core.quest_desk import QuestDesk, find_earlier
 from services.core.screen_desk import ScreenDesk
 from services.core.store import Store, StoreError
 from services.core.stream import Stream
@@ -30,11 +33,12 @@ from services.process.spool import Spool
 CHECKPOINT_EVENTS: Final = 20_000
 """A start replays at most this much: under a second."""
 WAL_BYTES: Final = 16 * 1024 * 1024
+SPOOL_FILES: Final = 500
 SPOOL_CHUNK: Final = 500
 
 SEND_ALL: Final = Problem(code=ErrorCode.CONFLICT, message="changes of a report that core does not have: send it all")
 
-Write = AppendEvents | ReportTmux | ReportSigns
+Write = AppendEvents | ReportTmux | ReportSigns | ReportRepositories | CommandQuest
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +58,9 @@ class Writes:
         dispatcher: Dispatcher[Incoming],
         screens: ScreenDesk,
         is_stopping: Callable[[], bool],
+        answer_reads: Callable[[], None],
     ) -> None:
+        """`answer_reads` is called while a long spool is taken in."""
         self._store = store
         self._spool = spool
         self._keeper = keeper
@@ -64,6 +70,8 @@ class Writes:
         self._dispatcher = dispatcher
         self._screens = screens
         self._is_stopping = is_stopping
+        self._answer_reads = answer_reads
+        self._quests = QuestDesk(lambda project_id: keeper.state.game.project(project_id) is not None)
         self.last_event_at: int | None = None
         self.figures = {"batches_total": 0, "events_total": 0, "repeats_total": 0, "spooled_total": 0}
 
@@ -99,6 +107,10 @@ class Writes:
                 return self._keep_report(one, request)
             case ReportSigns():
                 return self._keep_signs(request)
+            case ReportRepositories():
+                return self._keep_repositories(request)
+            case CommandQuest():
+                return self._keep_command(request)
             case _:
                 assert_never(request)
 
@@ -146,6 +158,28 @@ class Writes:
             self._link.heard(now)
         return Taken(epoch=self._stream.epoch)
 
+    def _keep_repositories(self, request: ReportRepositories) -> Reply:
+        now = now_ms()
+        is_news = self._keeper.state.game.projects.is_news
+        events = [
+            new_repository_reading(new_id(), request.at, reading)
+            for reading in request.repositories
+            if is_news(reading)
+        ]  # fmt: skip
+        if events:
+            self._keeper.append(events, now)
+        self._link.heard(now)
+        return Taken(epoch=self._stream.epoch)
+
+    def _keep_command(self, request: CommandQuest) -> Reply | Problem:
+        quests, now = self._keeper.state.game.quests, now_ms()
+        try:
+            decision = self._quests.run(request, quests, now, find_earlier(self._store, request))
+            self._keeper.append(decision.events, now)
+            return decision.answer(quests)
+        except QuestmuxError as exc:
+            return exc.problem
+
     def settle(self) -> None:
         """Look again at sessions whose sources disagree, when these had their time.
 
@@ -174,26 +208,32 @@ class Writes:
 
     def drain_spool(self) -> int:
         """Take what waits on disk into the log, in its order; how many events."""
-        count = sum(self._take_in(path) for path in self._spool.take())
+        paths = self._spool.take()
+        count = 0
+        while paths:  # Of a hook's files, which have one event each, many share a transaction.
+            count += self._take_in(paths[:SPOOL_FILES])
+            paths = paths[SPOOL_FILES:]
         self.figures["spooled_total"] += count
         if count:
             logger.info("spool taken in", extra={"events": count})
         return count
 
-    def _take_in(self, path: Path) -> int:
-        """A file that a stop cuts short is read again by the next start, which knows the ids it has."""
+    def _take_in(self, paths: Sequence[Path]) -> int:
+        """Files that a stop cuts short are read again by the next start, which knows the ids it has."""
         count = 0
-        events = self._spool.read(path)
+        events = (event for path in paths for event in self._spool.read(path))
         while not self._is_stopping():
             chunk = tuple(islice(events, SPOOL_CHUNK))
             if not chunk:
-                self._spool.delete(path)
+                for path in paths:
+                    self._spool.delete(path)
                 break
             with self._store.transaction():
                 self._append(chunk)
             self.publish()
             self.look_at_wal()
             count += len(chunk)
+            self._answer_reads()
         return count
 
     def look_at_wal(self) -> None:

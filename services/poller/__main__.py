@@ -11,8 +11,11 @@ from services.poller.actions import Actions
 from services.poller.alarm import Alarm
 from services.poller.core_link import CoreLink
 from services.poller.gallery import Gallery
+from services.poller.git import Git
+from services.poller.git_desk import GitDesk
 from services.poller.keyboard import Keyboard
 from services.poller.observer import Observer
+from services.poller.places import Places
 from services.poller.presence import Presence
 from services.poller.processes import reader_for_this_machine
 from services.poller.prompting import Prompting
@@ -88,6 +91,7 @@ def make_poller(settings: Settings, tmux: Tmux, alarm: Alarm, core: CoreLink, si
         core=core,
         reporter=Reporter(core, now_ms),
         signs=signs,
+        git=GitDesk(Places(), Git(os.environ), core, now_ms),
         alarm=alarm,
         poll_s=settings.poll_ms / 1000,
         wall_s=time.time,

@@ -30,3 +30,14 @@ class Alarm:
         """A watched pane has output."""
         self.schedule.printed(pane_id, asyncio.get_running_loop().time())
         self.due.set()
+
+
+async def wait_for(event: asyncio.Event, within_s: float) -> None:
+    """Until the event, or the time is over, which may be infinite."""
+    if within_s <= 0 or event.is_set():
+        return
+    try:
+        async with asyncio.timeout(None if within_s == float("inf") else within_s):
+            await event.wait()
+    except TimeoutError:
+        return

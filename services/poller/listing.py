@@ -30,7 +30,8 @@ MAX_QUOTED_BYTES: Final = 200
 ACTIVITY_STEP_S: Final = 10
 """Activity is told in steps of this, so that a busy pane is not news with every look."""
 
-_FIELD: Final = re.compile(rb"((?:[^ |\\]|\\.)*+)([ |])", re.DOTALL)
+_FIELD: Final = re.compile(rb"((?:[^ |\\]|\\.)*+) ", re.DOTALL)
+_RECORD: Final = re.compile(rb"(?:(?:[^ |\\]|\\.)*+ )*+\|\n", re.DOTALL)
 _QUOTED: Final = re.compile(rb"\\\\\$|\\([0-7]{3}|.)", re.DOTALL)
 """First case: where tmux escapes twice, it writes the `\\$` of `q:` before a letter as `\\\\$`."""
 _VISIBLE: Final = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
@@ -122,24 +123,14 @@ def with_processes(pane: SeenPane, processes: tuple[Process, ...], agent: Agent 
 
 
 def _records(output: bytes) -> list[list[bytes]]:
-    position = 0
     records: list[list[bytes]] = []
-    fields: list[bytes] = []
+    position = 0
     while position < len(output):
-        match = _FIELD.match(output, position)
-        if match is None:
-            raise ListingError(f"tmux's answer was cut short: {_start(output)}")
-        position = match.end()
-        if match[2] == b" ":
-            fields.append(match[1])
-            continue
-        if match[1] or output[position : position + 1] != b"\n":
-            raise ListingError(f"tmux's answer has a broken record: {_start(output)}")
-        records.append(fields)
-        fields = []
-        position += 1
-    if fields:
-        raise ListingError(f"tmux's answer was cut short: {_start(output)}")
+        record = _RECORD.match(output, position)
+        if record is None:
+            raise ListingError(f"tmux's answer was cut short, or has a broken record: {_start(output)}")
+        records.append(_FIELD.findall(record[0]))
+        position = record.end()
     return records
 
 

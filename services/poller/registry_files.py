@@ -40,6 +40,9 @@ HEARD: Final[tuple[type[FileSystemEvent], ...]] = (
     DirDeletedEvent,
 )
 """Not that a file is opened or read: our own reading would wake us."""
+JUDGED_EVERY_MS: Final = 250
+"""Whether a process is there is asked this often, and when its file says something new: with hundreds of agents some
+file changes all the time, and each change is a scan."""
 _HAS_PROC: Final = "/proc/self/stat"
 _OWN_NAMESPACE: Final = "/proc/self/ns/pid"
 
@@ -69,6 +72,9 @@ class RegistryFiles:
         self._watch = _Watch(self._folder, on_change)
         self._is_watching = False
         self._known: dict[int, _Known] = {}
+        self._is_there: dict[int, bool] = {}
+        """Of each file's process, as far as it was asked."""
+        self._judged_at_ms = 0
         self._has_proc = os.path.exists(_HAS_PROC)  # noqa: PTH110 - as the others here
         self._namespace = _link(_OWN_NAMESPACE)
 
@@ -83,14 +89,21 @@ class RegistryFiles:
         self._watch.end()
 
     def scan(self) -> dict[int, RegistryEntry]:
-        """The entries of processes that are there. Blocks for some microseconds a file."""
+        """The entries of processes that are there, or were just now. Blocks for some microseconds a file."""
         if self._is_watching:
             self._watch.renew()  # Before reading: what is written from now on is heard.
-        self._known = {pid: self._look(pid, signature) for pid, signature in self._files()}
+        before, self._known = self._known, {pid: self._look(pid, signature) for pid, signature in self._files()}
+        if not 0 <= self._now_ms() - self._judged_at_ms < JUDGED_EVERY_MS:
+            self._judged_at_ms = self._now_ms()
+            self._is_there.clear()
+        self._is_there = {
+            pid: self._is_there[pid] if pid in self._is_there and known is before.get(pid) else self._judge(pid, known)
+            for pid, known in self._known.items()
+        }
         return {
             pid: known.registered.entry
             for pid, known in self._known.items()
-            if known.registered is not None and self._is_there(pid, known.registered)
+            if known.registered is not None and self._is_there[pid]
         }
 
     def _files(self) -> list[tuple[int, Signature]]:
@@ -116,7 +129,10 @@ class RegistryFiles:
         registered = read_registered(text, pid, written_at_ms) or before
         return _Known(signature if is_settled else None, registered)
 
-    def _is_there(self, pid: int, registered: Registered) -> bool:
+    def _judge(self, pid: int, known: _Known) -> bool:
+        registered = known.registered
+        if registered is None:
+            return False
         if registered.pid_domain not in (None, self._namespace):
             return True  # Another namespace's pid says nothing here; its file goes when the process ends.
         return has_started(pid, registered.proc_start) if self._has_proc else takes_signals(pid)

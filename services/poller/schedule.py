@@ -48,6 +48,9 @@ class _Pane(Struct):
     is_heard: bool = False
     asked: tuple[float, ...] = ()
     """Times at which it is to be captured whatever else."""
+    due_at: float = float("inf")
+    """What `_due_at` says; reckoned anew whenever one of the others changes, which is seldom beside how often all are
+    asked."""
 
 
 class Schedule:
@@ -66,23 +69,27 @@ class Schedule:
         self._panes = {pane_id: self._panes.get(pane_id) or _Pane() for pane_id in activity}
         for pane_id, at in activity.items():
             self._panes[pane_id].activity = at
-        self._weigh()
+        self._weigh(activity)
 
     def attend(self, watched: Iterable[str], working: Iterable[str]) -> None:
         """These panes are watched, and these have a session that works or waits."""
+        before = self._watched, self._working
         self._watched, self._working = frozenset(watched), frozenset(working)
-        self._weigh()
+        self._weigh((before[0] ^ self._watched) | (before[1] ^ self._working))
 
     def register(self, registered: frozenset[str]) -> bool:
         """These panes hold agents that a registry tells of; whether that is news."""
         if registered == self._registered:
             return False
-        self._registered = registered
-        self._weigh()
+        changed, self._registered = self._registered ^ registered, registered
+        self._weigh(changed)
         return True
 
-    def _weigh(self) -> None:
-        for pane_id, pane in self._panes.items():
+    def _weigh(self, pane_ids: Iterable[str]) -> None:
+        for pane_id in pane_ids:
+            pane = self._panes.get(pane_id)
+            if pane is None:
+                continue
             pane.is_registered = pane_id in self._registered
             if pane_id in self._watched:
                 pane.care = Care.WATCHED
@@ -90,6 +97,7 @@ class Schedule:
                 pane.care = Care.WORKING
             else:
                 pane.care = Care.IDLE if pane_id in self._agents else Care.NONE
+            pane.due_at = _due_at(pane)
 
     @property
     def watched(self) -> frozenset[str]:
@@ -100,7 +108,9 @@ class Schedule:
         """Of these panes, and of no others, output is told."""
         told = frozenset(heard)
         for pane_id, pane in self._panes.items():
-            pane.is_heard = pane_id in told
+            if pane.is_heard != (pane_id in told):
+                pane.is_heard = not pane.is_heard
+                pane.due_at = _due_at(pane)
 
     def printed(self, pane_id: str, now: float) -> None:
         """A pane's output was told."""
@@ -110,6 +120,7 @@ class Schedule:
             at = max(now + SETTLE_S, soonest)
             if not _has(pane, at):
                 pane.asked = (at, *pane.asked)
+                pane.due_at = _due_at(pane)
 
     def happened(self, pane_ids: Iterable[str], now: float) -> None:
         """A hook told of something in these panes."""
@@ -119,17 +130,18 @@ class Schedule:
                 soonest = now if pane.captured_at is None else max(now, pane.captured_at + WATCHED_S)
                 soon, later = (soonest + pause for pause in HOOK_S)
                 pane.asked = (min((soon, *pane.asked)), later)  # Hooks without end do not put it off.
+                pane.due_at = _due_at(pane)
 
     def missed(self, pane_ids: Iterable[str]) -> None:
         """These were not captured after all."""
         for pane_id in pane_ids:
             if pane_id in self._panes:
-                self._panes[pane_id].captured_at = None
+                _forget_capture(self._panes[pane_id])
 
     def forget_captures(self) -> None:
         """Nobody has what was captured: begin again."""
         for pane in self._panes.values():
-            pane.captured_at = None
+            _forget_capture(pane)
 
     def captured(self, pane_ids: Iterable[str], now: float, wall_s: float) -> None:
         """These panes were asked for at this time."""
@@ -139,15 +151,21 @@ class Schedule:
                 pane.captured_at, pane.captured_activity = now, pane.activity
                 pane.may_miss_some = pane.activity >= int(wall_s)
                 pane.asked = tuple(at for at in pane.asked if at > now)
+                pane.due_at = _due_at(pane)
 
     def due(self, now: float) -> list[str]:
         """The panes to capture now, the watched ones first."""
-        ready = [(pane.care.value, pane_id) for pane_id, pane in self._panes.items() if _due_at(pane) <= now]
+        ready = [(pane.care.value, pane_id) for pane_id, pane in self._panes.items() if pane.due_at <= now]
         return [pane_id for _, pane_id in sorted(ready, key=lambda one: -one[0])]
 
     def next_due(self) -> float:
         """When the next pane is due; infinite when none is."""
-        return min(map(_due_at, self._panes.values()), default=float("inf"))
+        return min((pane.due_at for pane in self._panes.values()), default=float("inf"))
+
+
+def _forget_capture(pane: _Pane) -> None:
+    pane.captured_at = None
+    pane.due_at = _due_at(pane)
 
 
 def _has(pane: _Pane, at: float) -> bool:

@@ -9,13 +9,14 @@ from services.contract import codec
 from services.contract.actions import Refresh
 from services.contract.codec import DecodeError
 from services.contract.entities import TmuxServer
-from services.contract.orders import AnyOrder, Attend, DoAction, LookSoon
+from services.contract.orders import AnyOrder, Attend, DoAction, LookSoon, ReadFolders
 from services.contract.requests import Beat, ReportScreens
 from services.poller.actions import LAYOUT_ACTIONS, Actions
-from services.poller.alarm import Alarm
+from services.poller.alarm import Alarm, wait_for
 from services.poller.core_link import CoreLink
 from services.poller.front import panes_in_front
 from services.poller.gallery import Gallery
+from services.poller.git_desk import GitDesk
 from services.poller.listing import ListingError
 from services.poller.observer import Observer
 from services.poller.reporter import Reporter
@@ -45,6 +46,10 @@ PERSONS_S: Final = 5.0
 """tmux is asked this often who looks at what; seldom where that takes a process of its own."""
 REGISTRY_SETTLE_S: Final = 0.01
 """One write of a registry file is told some times."""
+REGISTRY_REST: Final = 9
+"""After a look at the registry it is left alone for so many times as long as that took: a tenth of the time is enough
+also where hundreds of files change all the time."""
+REGISTRY_LONGEST_REST_S: Final = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +68,7 @@ class Poller:
         core: CoreLink,
         reporter: Reporter,
         signs: SignDesk,
+        git: GitDesk,
         alarm: Alarm,
         poll_s: float,
         wall_s: Callable[[], float],
@@ -77,6 +83,7 @@ class Poller:
         self._core = core
         self._reporter = reporter
         self._signs = signs
+        self._git = git
         self._alarm = alarm
         self._poll_s = poll_s
         self._wall_s = wall_s
@@ -104,6 +111,7 @@ class Poller:
             asyncio.create_task(self._capture_on()),
             asyncio.create_task(self._read_registry_on()),
             asyncio.create_task(self._look_for_persons_on()),
+            asyncio.create_task(self._git.run()),
             asyncio.create_task(self._obey_on()),
             asyncio.create_task(self._beat_on()),
         ]
@@ -139,6 +147,9 @@ class Poller:
                 self._alarm.due.set()
             case LookSoon():
                 self._look_soon(order.panes)
+                self._git.look_soon(order.panes)
+            case ReadFolders():
+                self._git.read_folders(order.folders)
             case _:
                 assert_never(order)
 
@@ -171,7 +182,7 @@ class Poller:
             began_s = loop.time()
             pause_s = max(await self.poll(), self._poll_s)
             await asyncio.sleep(AT_ONCE_S)
-            await _wait(self._alarm.change, began_s + pause_s - loop.time())
+            await wait_for(self._alarm.change, began_s + pause_s - loop.time())
 
     async def poll(self) -> float:
         """Look once and tell core when that is news to it; answers the least pause before the next time."""
@@ -258,7 +269,7 @@ class Poller:
             if self._schedule.next_due() <= loop.time():
                 pause_s = await self.capture_due()
             await asyncio.sleep(pause_s)
-            await _wait(self._alarm.due, self._schedule.next_due() - loop.time())
+            await wait_for(self._alarm.due, self._schedule.next_due() - loop.time())
 
     async def _listen(self) -> None:
         """Be told of the output of what is watched now."""
@@ -295,12 +306,17 @@ class Poller:
         await self._alarm.registry.wait()  # The first look at tmux: it tells which pane a process is in.
         while True:
             self._alarm.registry.clear()
+            began_s = loop.time()
             changed = await self._signs.look(self._shown)
-            if changed or self._schedule.register(self._signs.registered):
+            self._git.see(self._shown, self._signs.entries)
+            is_news = self._schedule.register(self._signs.registered)
+            if changed or is_news:
                 self._schedule.happened(changed, loop.time())
                 self._alarm.due.set()
-            await _wait(self._alarm.registry, REGISTRY_EVERY_S)
-            await asyncio.sleep(REGISTRY_SETTLE_S)
+            now_s = loop.time()
+            rests_until_s = now_s + min(REGISTRY_REST * (now_s - began_s), REGISTRY_LONGEST_REST_S)
+            await wait_for(self._alarm.registry, REGISTRY_EVERY_S)
+            await asyncio.sleep(max(REGISTRY_SETTLE_S, rests_until_s - loop.time()))
 
     # The persons.
 
@@ -328,6 +344,7 @@ class Poller:
             "captures_total": self._gallery.captures,
             "reports_total": self._reporter.reports,
             "signs_total": self._signs.reports,
+            **self._git.figures,
         }
         beat = Beat(
             service="poller",
@@ -343,17 +360,7 @@ class Poller:
             self._reporter.forget()
             self._gallery.forget()
             self._signs.forget()
+            self._git.forget()
             self._schedule.forget_captures()
             self._alarm.change.set()
             self._alarm.registry.set()
-
-
-async def _wait(event: asyncio.Event, within_s: float) -> None:
-    """Until the event, or the time is over."""
-    if within_s <= 0 or event.is_set():
-        return
-    try:
-        async with asyncio.timeout(None if within_s == float("inf") else within_s):
-            await event.wait()
-    except TimeoutError:
-        return

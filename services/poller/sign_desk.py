@@ -1,7 +1,7 @@
 """Tells core what says more of an agent than its hooks: the registry that it writes itself, and its screen."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct, structs
@@ -10,7 +10,7 @@ from services.contract.entities import Confidence, Reading, RegistryEntry, Scree
 from services.contract.requests import Look, ReportSigns
 from services.poller.core_link import CoreLink
 from services.poller.registry import Registry
-from services.poller.sight import NOTHING, View
+from services.poller.sight import View
 
 DOUBT_MS: Final = 250
 """A screen that no rule knows may be half drawn: core is told when it is still so after this. Nor is core told more
@@ -58,7 +58,8 @@ class SignDesk:
         self._is_whole = True
         self._life = 0
         self._version = rules.version
-        self._view = NOTHING
+        self._agents: Mapping[str, str] = {}
+        """What agent runs in each pane that has one."""
         self._read: dict[str, _Read] = {}
         self._told: dict[str, Reading] = {}
         self._doubted: dict[str, int] = {}
@@ -66,6 +67,8 @@ class SignDesk:
         self._telling = asyncio.Lock()
         self.registered: frozenset[str] = frozenset()
         """Panes of agents that the registry has."""
+        self.entries: tuple[RegistryEntry, ...] = ()
+        """What the registry has."""
         self.reports = 0
 
     def forget(self) -> None:
@@ -80,23 +83,25 @@ class SignDesk:
     async def look(self, view: View) -> tuple[str, ...]:
         """Read the registry, and tell core what changed; the panes to look at: those that it was about, or all."""
         async with self._telling:
-            self._view = view
-            self._keep_only({pane.id for pane in view.panes if pane.agent is not None})
+            self._agents = {pane.id: pane.agent.name for pane in view.panes if pane.agent is not None}
+            self._keep_only(self._agents.keys())
             entries = _placed(self._files.scan(), view)
+            self.entries = tuple(entries.values())
             self.registered = frozenset(one.pane_id for one in entries.values() if one.pane_id is not None)
             changed, gone = self._registry.changes(entries)
             if changed or gone or self._is_whole:
                 await self._tell(ReportSigns(at=self._now_ms(), registry=changed, gone=gone, is_whole=self._is_whole))
         if self._version != self._rules.version:
             self._version = self._rules.version
-            return tuple(pane.id for pane in view.panes if pane.agent is not None)
+            return tuple(self._agents)
         return tuple(entry.pane_id for entry in changed if entry.pane_id is not None)
 
     async def saw(self, activity: Mapping[str, int]) -> None:
         """Tell core in which agents' panes a person pressed a key, in whole Unix seconds, since it was told last."""
-        agents = {pane.id for pane in self._view.panes if pane.agent is not None}
         async with self._telling:
-            looks = {pane: at for pane, at in activity.items() if pane in agents and self._looks.get(pane, 0) < at}
+            looks = {
+                pane: at for pane, at in activity.items() if pane in self._agents and self._looks.get(pane, 0) < at
+            }
             if looks:
                 self._looks |= looks
                 told = tuple(Look(pane_id=pane_id, at=at * 1000 + 999) for pane_id, at in looks.items())
@@ -104,8 +109,8 @@ class SignDesk:
 
     async def read(self, screens: Sequence[Screen]) -> tuple[str, ...]:
         """Read screens, and tell core what means something else; the panes to look at once more."""
-        agents = {pane.id: pane.agent.name for pane in self._view.panes if pane.agent is not None}
         async with self._telling:
+            agents = self._agents
             readings = [
                 reading
                 for screen in screens
@@ -135,7 +140,7 @@ class SignDesk:
         self._told[pane_id] = reading
         return reading
 
-    def _keep_only(self, pane_ids: set[str]) -> None:
+    def _keep_only(self, pane_ids: Container[str]) -> None:
         for kept in (self._read, self._told, self._doubted, self._looks):
             for pane_id in [one for one in kept if one not in pane_ids]:
                 del kept[pane_id]

@@ -18,6 +18,8 @@ from services.contract.spool import MAX_LINE_BYTES, SUFFIX, decode_line, encode_
 
 MAX_SPOOL_BYTES: Final = 512 * 1024 * 1024
 """The spool takes no more over this; the sender is told that its event was not kept."""
+PRIVATE_MODE: Final = 0o600
+"""The folder is closed to others already; a copy of it, made with its files' modes, is not."""
 NUMBER_DIGITS: Final = 9
 MAX_REJECTED_BYTES: Final = 16 * 1024 * 1024
 """Rejected lines over this are only counted."""
@@ -56,6 +58,7 @@ class Spool:
         try:
             with self._locked():
                 is_new = not self._file.exists()
+                self._file.touch(mode=PRIVATE_MODE)
                 with self._file.open("a+b") as file:
                     start = file.seek(0, os.SEEK_END)
                     if start and os.pread(file.fileno(), 1, start - 1) != b"\n":
@@ -116,6 +119,7 @@ class Spool:
 
     def _reject(self, line: bytes) -> None:
         self.rejected_lines += 1
+        self._rejected.touch(mode=PRIVATE_MODE)
         with self._rejected.open("ab") as file:
             if file.tell() + len(line) <= MAX_REJECTED_BYTES:
                 file.write(line if line.endswith(b"\n") else line + b"\n")
@@ -140,7 +144,7 @@ class Spool:
 
     @contextmanager
     def _locked(self) -> Generator[None]:
-        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

@@ -4,10 +4,15 @@ import hmac
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
+from services.contract.origins import LOOPBACK_HOSTS
 from services.contract.settings import SettingError, Settings
+
+MIN_EXPOSED_CHARS: Final = 16
+"""Of a token of the person's own where others can try one after another: 16 random letters and digits are 95 bits."""
 
 
 class Tokens(Struct, frozen=True, kw_only=True):
@@ -34,10 +39,18 @@ def load_tokens(settings: Settings) -> Tokens:
     Raises:
         SettingError: a token file cannot be used; says which and what to do.
     """
-    return Tokens(
-        full=_read_or_make(settings.data_dir / "token"),
-        hook=_read_or_make(settings.data_dir / "hook-token"),
-    )
+    full_path, hook_path = settings.data_dir / "token", settings.data_dir / "hook-token"
+    tokens = Tokens(full=_read_or_make(full_path), hook=_read_or_make(hook_path))
+    if _is_same(tokens.hook, tokens.full):
+        raise SettingError(f"{hook_path} is the same as {full_path}, which may do everything: delete one of them")
+    is_exposed = not {settings.api_host, settings.ws_host} <= LOOPBACK_HOSTS
+    for path, token in ((full_path, tokens.full), (hook_path, tokens.hook)):
+        if is_exposed and len(token) < MIN_EXPOSED_CHARS:
+            raise SettingError(
+                f"{path} has fewer than {MIN_EXPOSED_CHARS} characters, too few for an address that others can reach: "
+                "delete it, and a new token is made on the next start"
+            )
+    return tokens
 
 
 def bearer(header: str | None) -> str:

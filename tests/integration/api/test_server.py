@@ -1,11 +1,12 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,7 @@ import pytest
 from services.api import server
 from services.process.life import CannotStartError
 from services.process.spool import Spool
-from tests.e2e.stack import free_port
+from tests.e2e.stack import free_port, is_open
 from tests.integration.api.api_process import ApiProcess, is_alive
 from tests.integration.api.wire import Wire, exchange, head
 from tests.waiting import wait_until
@@ -141,6 +142,24 @@ def test_workers_of_a_killed_master_end_and_the_next_master_has_the_port(api: Ap
     assert api.post(STOP).status == 202
 
 
+def test_a_signal_to_a_worker_that_ends_already_cuts_nobody_off(api: ApiProcess) -> None:
+    orphans = api.workers()
+    with Wire(api.port) as wire:
+        wire.send(api.event_head(len(STOP)), STOP[:10])
+        wait_until(lambda: exchange(api.port, head()).status == 503)
+        os.kill(api.master.pid, signal.SIGKILL)
+        api.master.wait(5)
+        wait_until(lambda: not is_open(api.port), 8, "the workers have seen it")
+        for orphan in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(orphan, signal.SIGTERM)
+
+        wire.send(STOP[10:])
+
+        assert wire.answer().status == 202
+    wait_until(lambda: not any(map(is_alive, orphans)), 8, "the orphans have ended")
+
+
 def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     api = ApiProcess(tmp_path / "data")
     try:
@@ -176,3 +195,40 @@ def test_the_listener_speaks_ipv6() -> None:
         pytest.skip("this machine has no IPv6")
     with listener:
         assert listener.family is socket.AF_INET6
+
+
+def test_hook_calls_come_in_through_a_socket_of_this_user_alone(api: ApiProcess) -> None:
+    path = api.runtime_dir / "api.sock"
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert exchange(path, api.event_head(len(STOP)), STOP).status == 202
+    assert exchange(path, head("/event", "POST", Content_Length="2"), b"{}").status == 401
+
+
+def test_a_socket_that_a_killed_master_left_is_taken_over(api: ApiProcess) -> None:
+    api.signal(signal.SIGKILL)
+    api.master.wait(10)
+    api.start()
+    api.wait_ready()
+
+    assert exchange(api.runtime_dir / "api.sock", api.event_head(len(STOP)), STOP).status == 202
+
+
+def test_a_socket_that_somebody_deleted_does_not_disturb_the_end(api: ApiProcess) -> None:
+    (api.runtime_dir / "api.sock").unlink()
+    api.signal(signal.SIGTERM)
+
+    assert api.master.wait(10) == 0
+    assert "Traceback" not in api.log
+
+
+def test_a_local_socket_that_cannot_be_had_is_one_clear_sentence(tmp_path: Path) -> None:
+    with pytest.raises(CannotStartError, match=r"cannot listen on .*nowhere/api\.sock: .*QUESTMUX_RUNTIME_DIR"):
+        server.listen_locally(tmp_path / "nowhere" / "api.sock")
+
+
+def test_the_socket_of_another_server_is_not_taken_away(api: ApiProcess) -> None:
+    with pytest.raises(CannotStartError, match="another Questmux answers at"):
+        server.listen_locally(api.runtime_dir / "api.sock")
+
+    assert exchange(api.runtime_dir / "api.sock", api.event_head(len(STOP)), STOP).status == 202

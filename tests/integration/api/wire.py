@@ -1,6 +1,7 @@
 """HTTP by hand: what a client sends and reads, byte by byte."""
 
 import socket
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -10,8 +11,13 @@ from tests.e2e.stack import Answer
 class Wire:
     """One connection to a server on this machine."""
 
-    def __init__(self, port: int, timeout_s: float = 15) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout_s)
+    def __init__(self, place: int | Path, timeout_s: float = 15) -> None:
+        if isinstance(place, Path):
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.socket.settimeout(timeout_s)
+            self.socket.connect(str(place))
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", place), timeout_s)
         self._file = self.socket.makefile("rb")
 
     def send(self, *parts: bytes) -> None:
@@ -62,8 +68,8 @@ def head(target: str = "/health", method: str = "GET", **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def exchange(port: int, *parts: bytes, timeout_s: float = 15) -> Answer:
-    """One request, its answer, and the connection closed."""
-    with Wire(port, timeout_s) as wire:
+def exchange(place: int | Path, *parts: bytes, timeout_s: float = 15) -> Answer:
+    """One request to a port or a Unix socket, its answer, and the connection closed."""
+    with Wire(place, timeout_s) as wire:
         wire.send(*parts)
         return wire.answer()

@@ -79,6 +79,7 @@ class RunningCore:
                     "QUESTMUX_DATA_DIR": str(self.data_dir),
                     "QUESTMUX_RUNTIME_DIR": str(self.runtime_dir),
                     "QUESTMUX_CONFIG": str(config),
+                    "QUESTMUX_TIME_ZONE": "UTC",
                     **settings,
                 },
                 stdout=log,

@@ -5,9 +5,14 @@ import pytest
 from msgspec import msgpack, structs
 
 from services.contract.events import NewEvent, Source
+from services.contract.game_answers import EarnerType
 from services.core import keeper as module
+from services.core import state as state_module
+from services.core.game.rulebook import Rulebook, built_in
+from services.core.game.rules import Rules
 from services.core.keeper import CLOCK_AHEAD_MS, Keeper, keepable
 from services.core.own_events import new_tmux_event
+from services.core.rebuild import rebuild
 from services.core.state import SWEEP_EVERY
 from services.core.store import BASE, LATEST, Checkpoint, Store, StoreError
 from tests.unit.core.making import OTHER_SERVER, RUNS, hook, pane, recorded, report
@@ -112,6 +117,13 @@ def test_a_kill_without_a_checkpoint_is_replayed(opened: Open, monkeypatch: pyte
     assert dumped(again) == dumped(keeper)
     assert again.seq == keeper.seq
     assert again.state.take_updates() == []
+
+
+def test_a_first_checkpoint_is_written_however_little_there_is(opened: Open) -> None:
+    """Without one, a start decides all again and writes the ledger anew."""
+    Keeper(opened()).make_checkpoint(NOW)
+
+    assert opened().checkpoint(LATEST) is not None
 
 
 def test_a_kill_after_a_checkpoint_replays_the_rest(opened: Open) -> None:
@@ -220,6 +232,42 @@ def test_retention_folds_what_is_old_and_the_rebuild_stays_exact(opened: Open, m
     assert dumped(Keeper(opened())) == dumped(keeper)
 
 
+def test_retention_writes_the_base_once_for_many_turns(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOLD_EVENTS", 2)
+    monkeypatch.setattr(module, "FOLDED_AT_ONCE", 6)
+    keeper = Keeper(opened())
+    append(keeper, *(tool(f"c{number}") for number in range(9)))
+
+    seqs = []
+    while keeper.fold_old(NOW, NOW):
+        seqs.append(keeper.base_seq)
+
+    assert seqs == [0, 0, 6, 6, 9]
+    assert [seq for seq, _ in keeper._store.events_after(0, 9)] == []
+    assert dumped(Keeper(opened())) == dumped(keeper)
+
+
+def test_retention_reads_no_base_while_nothing_is_old(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With thousands of personas that takes a quarter of a second, and core asks often."""
+    keeper = Keeper(opened())
+    append(keeper, tool("c1", NOW))
+    monkeypatch.setattr(keeper, "base", None)
+
+    assert keeper.fold_old(NOW, NOW) == 0
+
+
+def test_a_stop_amid_retention_loses_nothing(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOLD_EVENTS", 2)
+    keeper = Keeper(opened())
+    append(keeper, *(tool(f"c{number}") for number in range(9)))
+    keeper.fold_old(NOW, NOW)
+
+    again = Keeper(opened())
+
+    assert (again.base_seq, dumped(again)) == (0, dumped(keeper))
+    assert fold_all(again, NOW) == 9
+
+
 def test_retention_beyond_the_last_checkpoint_makes_a_new_one(opened: Open) -> None:
     keeper = Keeper(opened())
     append(keeper, tool("c1"))
@@ -310,3 +358,51 @@ def test_numbers_that_no_file_can_hold_are_no_trouble(opened: Open) -> None:
     keeper.make_checkpoint(NOW)
 
     assert dumped(Keeper(opened())) == dumped(keeper)
+
+
+# Other rules of the game.
+
+
+def dearer() -> Rulebook:
+    """A call is worth 3 XP."""
+    book = built_in()
+    rules = {**book.rules.of_deed, "tool": structs.replace(book.rules.of_deed["tool"], xp=3)}
+    return structs.replace(book, rules=Rules(rules), edition="another")
+
+
+def test_other_rules_decide_again_what_the_log_has(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOLD_EVENTS", 2)
+    keeper = Keeper(opened())
+    append(keeper, tool("c1"), tool("c2"))
+    fold_all(keeper, NOW)
+    append(keeper, tool("c3"), tool("c4"))
+    keeper.make_checkpoint(NOW)
+    monkeypatch.setattr(module, "built_in", dearer)
+    monkeypatch.setattr(state_module, "built_in", dearer)
+
+    again = Keeper(opened())
+
+    (persona,) = again.state.game.all_personas()
+    assert persona.xp == 2 * 1 + 2 * 3, "what was let go stays as it was decided"
+    assert again.ledger.summary(EarnerType.PERSONA, persona.id, 0).total == persona.xp
+    again.make_checkpoint(NOW)
+    assert rebuild(opened(), NOW, lambda _: None, is_trial=True).is_same
+    assert Keeper(opened()).checkpoint_seq == again.seq
+
+
+def test_a_ledger_that_cannot_be_read_fails_the_request_and_loses_no_award(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Keeper(opened())
+
+    def broken(_sql: str, _values: object = ()) -> None:
+        raise StoreError("disk I/O error")
+
+    with monkeypatch.context() as spoiled:
+        spoiled.setattr(keeper._store, "first", broken)
+        with pytest.raises(StoreError):
+            append(keeper, tool("c1"))
+
+    again = Keeper(opened())
+    assert append(again, tool("c1")) == (1,)
+    assert [persona.xp for persona in again.state.game.all_personas()] == [1]

@@ -12,12 +12,11 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from services.contract.actions import ActionRecord
-from services.contract.entities import XpAward
 from services.contract.errors import ErrorCode, Problem
 from services.contract.events import NewEvent, Source
 from services.core import store as module
 from services.core.audit import DATA_BYTES, KeptAction, Outcome
-from services.core.migrations import MIGRATIONS, actions, event_log
+from services.core.migrations import MIGRATIONS, actions, event_log, game
 from services.core.store import BASE, LATEST, Checkpoint, NewerDatabaseError, Store, StoreError
 
 Open = Callable[[], Store]
@@ -232,21 +231,21 @@ def test_old_actions_go_a_few_at_a_time(opened: Open) -> None:
     assert [one.id for one in store.actions(10)] == ["a7", "a6"]
 
 
-# The ledger and the checkpoints.
+# Rows of others, and the checkpoints.
 
 
-def test_an_award_belongs_to_its_first_event(opened: Open) -> None:
+def test_rows_of_others_are_of_the_transaction(opened: Open) -> None:
     store = opened()
-    award = XpAward(key="k", seq=3, session_id="s1", amount=1, reason="r", at=5)
-    assert store.is_first_award("k", 7)
+    add = "INSERT OR IGNORE INTO event_ids (id, seq) VALUES (?, ?)"
 
+    with pytest.raises(StoreError), store.transaction():
+        assert [store.execute(sql) for sql in ("INSERT INTO event_ids VALUES ('e0', 1)", "INSERT INTO nowhere")]
     with store.transaction():
-        store.add_award(award)
-        store.add_award(XpAward(key="k", seq=4, session_id="s1", amount=1, reason="r", at=6))
+        assert [store.execute(add, ("e1", 1)), store.execute(add, ("e1", 2))] == [1, 0]
 
-    assert store.is_first_award("k", 3)
-    assert not store.is_first_award("k", 4)
-    assert store._connection.execute("SELECT seq FROM xp_ledger").fetchall() == [(3,)]
+    assert store.first("SELECT seq FROM event_ids WHERE id = ?", ("e1",)) == (1,)
+    assert store.first("SELECT seq FROM event_ids WHERE id = ?", ("e0",)) is None
+    assert list(store.rows("SELECT * FROM event_ids")) == [("e1", 1)]
 
 
 def test_a_checkpoint_replaces_the_one_before(opened: Open) -> None:
@@ -291,7 +290,8 @@ def test_an_older_file_is_backed_up_before_it_is_migrated(
     next_release = Migrations(MIGRATIONS.name)
     next_release(name="0001_event_log")(event_log)
     next_release(name="0002_actions")(actions)
-    next_release(name="0003_more")(lambda db: db["events"].add_column("more", str))
+    next_release(name="0003_game")(game)
+    next_release(name="0004_more")(lambda db: db["events"].add_column("more", str))
     monkeypatch.setattr(module, "MIGRATIONS", next_release)
 
     migrated = Store(path, 1_234)

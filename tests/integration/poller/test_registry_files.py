@@ -13,6 +13,7 @@ import pytest
 from services.contract.entities import RegistryEntry
 from services.poller.processes import START_FIELD, read_stat
 from services.poller.registry_files import (
+    JUDGED_EVERY_MS,
     MAX_BYTES,
     MAX_ENTRIES,
     SETTLED_MS,
@@ -49,6 +50,11 @@ class Sessions:
         pid = pid or self.pid
         self.path(pid).write_text(json.dumps({"pid": pid, "sessionId": "s-1"} | fields), encoding="utf-8")
         self.now_ms = time.time_ns() // 1_000_000 + 10 * SETTLED_MS
+
+    def statuses_later(self) -> dict[int, str | None]:
+        """When it is time to ask for the processes again."""
+        self.now_ms += JUDGED_EVERY_MS
+        return self.statuses()
 
     def statuses(self) -> dict[int, str | None]:
         return {pid: entry.status for pid, entry in self.files.scan().items()}
@@ -132,14 +138,36 @@ def test_a_file_that_was_never_whole_says_nothing(sessions: Sessions) -> None:
 
 
 @needs_proc
-def test_a_process_that_was_killed_is_gone_at_the_next_scan(sessions: Sessions) -> None:
+def test_a_process_that_was_killed_is_gone_at_a_scan_soon_after(sessions: Sessions) -> None:
     sessions.write(status="busy", procStart=started_at(sessions.pid))
     assert sessions.statuses() == {sessions.pid: "busy"}
     sessions.child.kill()
     # Nobody has waited for it yet: it is still in the table of processes.
-    wait_until(lambda: sessions.statuses() == {}, what="no entry")
+    wait_until(lambda: sessions.statuses_later() == {}, what="no entry")
     assert sessions.path().exists()
     sessions.child.wait()
+    assert sessions.statuses_later() == {}
+
+
+@needs_proc
+@pytest.mark.parametrize("why", ["it is time", "the clock was set back", "its file changed"])
+def test_a_process_is_asked_for_again(sessions: Sessions, why: str) -> None:
+    start = started_at(sessions.pid)
+    sessions.write(status="busy", procStart=start)
+    assert sessions.statuses() == {sessions.pid: "busy"}
+    sessions.child.kill()
+    sessions.child.wait()
+    sessions.now_ms += JUDGED_EVERY_MS - 1
+    assert sessions.statuses() == {sessions.pid: "busy"}
+
+    match why:
+        case "it is time":
+            sessions.now_ms += 1
+        case "the clock was set back":
+            sessions.now_ms = 0
+        case _:
+            text = json.dumps({"pid": sessions.pid, "sessionId": "s-1", "status": "idle", "procStart": start})
+            sessions.path().write_text(text, encoding="utf-8")
     assert sessions.statuses() == {}
 
 

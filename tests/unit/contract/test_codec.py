@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.contract import codec
+from services.contract.any_request import AnyRequest, type_of_reply
 from services.contract.codec import Batch, DecodeError, Header, ScreensHeader, Tag
 from services.contract.entities import Screen
 from services.contract.errors import ErrorCode, Problem
-from services.contract.requests import AnyRequest, GetHealth, GetPanes, GetSnapshot, Reply, type_of_reply
+from services.contract.requests import GetHealth, GetPanes, GetSnapshot, Reply
 from services.contract.updates import MESSAGES, Message, PaneRemoved
 from tests.unit.contract.samples import any_of
 

@@ -186,8 +186,8 @@ class Log:
         """Keep and apply events."""
         for event in events:
             self.events.append(event)
-            award = self.state.apply(len(self.events), event, self.is_first)
-            if award is not None:
+            effects = self.state.apply(len(self.events), event, self.is_first)
+            for award in effects.awards:
                 self.awards.setdefault(award.key, award.seq)
 
     def is_first(self, key: str, seq: int) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contract.entities import Status, StatusName, WaitingFor
-from services.core.fusion import ENDING_MS, PATIENCE_MS, TRAIL_MS, UNKNOWN, WEAK_MS, Signs, Verdict, fuse
+from services.core.fusion import DRAWN_MS, ENDING_MS, PATIENCE_MS, TRAIL_MS, UNKNOWN, WEAK_MS, Signs, Verdict, fuse
 from services.core.sign import PROCESS, REGISTRY, SCREEN, Sign, gone_sign
 from services.core.turn import Turn
 from tests.unit.core.making import asking, bash, fact, folded
@@ -81,7 +81,12 @@ TABLE = [
     (WORKING, (screen(IDLE, BEFORE),), AFTER, WORKING, "hook"),
     (WORKING, (screen(IDLE, AFTER, weak=True),), AFTER, WORKING, "hook"),
     (WORKING, (screen(IDLE, AFTER, weak=True),), T + WEAK_MS, IDLE, SCREEN),
-    (WAITING, (screen(WORKING, AFTER, weak=True),), AFTER, WORKING, SCREEN),
+    # A dialog is drawn after its hook: the screen from before it says nothing against it.
+    (WAITING, (screen(WORKING, AFTER),), AFTER, WAITING, "hook"),
+    (WAITING, (screen(WORKING, AFTER, weak=True),), T + DRAWN_MS - 1, WAITING, "hook"),
+    (WAITING, (screen(WORKING, AFTER, weak=True),), T + DRAWN_MS, WORKING, SCREEN),
+    (WAITING, (screen(IDLE, AFTER),), AFTER, IDLE, SCREEN),
+    (WAITING, (registry(WORKING, AFTER), screen(WORKING, AFTER)), AFTER, WORKING, REGISTRY),
     # Three: two against one.
     (WORKING, (registry(WORKING, AFTER), screen(IDLE, LONG_AFTER)), LONG_AFTER, WORKING, "hook"),
     (WORKING, (registry(IDLE, AFTER), screen(WORKING, LONG_AFTER)), LONG_AFTER, WORKING, "hook"),

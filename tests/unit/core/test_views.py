@@ -3,10 +3,11 @@ from msgspec import structs
 
 from services.contract.entities import Evidence, Status, StatusName, WaitingFor
 from services.core.fusion import Verdict
+from services.core.game.earnings import Award
 from services.core.session_state import SessionState
 from services.core.timeline import Timeline
 from services.core.turn import Call, Turn
-from services.core.views import SAME_MS, attention, kept_event, pane_view, session_view
+from services.core.views import REASON_CHARS, SAME_MS, attention, kept_event, pane_view, session_view, xp_gain
 from services.core.witnesses import Listed
 from tests.unit.core.making import entry, hook, pane
 
@@ -106,3 +107,26 @@ def test_a_pane_has_the_status_of_what_is_in_it() -> None:
     shown = pane_view(pane("%4", title="t"), "s1", status)
 
     assert (shown.id, shown.title, shown.session_id, shown.status) == ("%4", "t", "s1", status)
+
+
+def test_what_one_event_earned_is_one_gain() -> None:
+    def award(rule: str, amount: int, reason: str) -> Award:
+        return Award(
+            key=rule,
+            seq=1,
+            at=1,
+            day=1,
+            session_id="s1",
+            persona_id="p1",
+            project_id=None,
+            folder="/w",
+            amount=amount,
+            rule=rule,
+            reason=reason,
+        )
+
+    gain = xp_gain("s1", (award("tool", 1, "Write"), award("edit", 3, "/w/a"), award("streak", 10, "")), 44)
+
+    assert (gain.amount, gain.total, gain.reason) == (14, 44, "tool: Write, edit: /w/a, streak")
+    assert (gain.session_id, gain.persona_id, gain.project_id) == ("s1", "p1", None)
+    assert len(xp_gain("s1", (award("edit", 3, "x" * 999),), 3).reason) == REASON_CHARS

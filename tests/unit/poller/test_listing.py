@@ -175,6 +175,13 @@ def test_an_answer_that_was_cut_short_is_refused(cut: int) -> None:
         read_listing(output)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("output", [b"x" * 500_000, (SERVER + line() * 2_000)[:-3], b"x " * 200_000])
+def test_a_large_answer_that_is_broken_is_refused_at_once(output: bytes) -> None:
+    with pytest.raises(ListingError):
+        read_listing(output)
+
+
 @given(output=st.one_of(st.binary(), st.binary().map(lambda tail: SERVER + tail)))
 @example(output=SERVER + line().replace(b" 24 ", b" twenty "))
 @example(output=SERVER + line().replace(b"$0", b"$\xff"))

@@ -12,7 +12,10 @@ from services.poller.actions import Actions
 from services.poller.alarm import Alarm
 from services.poller.core_link import CoreLink
 from services.poller.gallery import Gallery
+from services.poller.git import Git
+from services.poller.git_desk import GitDesk
 from services.poller.observer import Observer, RawCapture
+from services.poller.places import Places
 from services.poller.processes import Below
 from services.poller.reporter import Reporter
 from services.poller.schedule import Schedule
@@ -91,6 +94,7 @@ class Parts:
         link = CoreLink(self.core)
         self.folder = Folder()
         self.signs = SignDesk(self.folder, FirstLine(), link, lambda: 123)
+        self.git = GitDesk(Places(), Git({}), link, lambda: 123)
         self.poller = Poller(
             observer=self.tmux,
             sight=Sight(NoProcesses()),
@@ -100,6 +104,7 @@ class Parts:
             core=link,
             reporter=Reporter(link, lambda: 123),
             signs=self.signs,
+            git=self.git,
             alarm=self.alarm,
             poll_s=0.01,
             wall_s=lambda: 1_000.0,

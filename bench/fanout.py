@@ -136,20 +136,30 @@ async def _rate(gateway: Gateway, count: int, burst: int, send: Callable[[int], 
     return sent / spent
 
 
-def read_only(port: int, count: int) -> None:
-    """Open connections, and read what comes until they end."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    selector = selectors.DefaultSelector()
-    request = (
+def handshake(port: int) -> bytes:
+    """What a WebSocket client says first."""
+    return (
         f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
         f"Authorization: Bearer {TOKEN}\r\n\r\n"
     ).encode()
+
+
+def open_readers(port: int, count: int, greeting: bytes) -> selectors.DefaultSelector:
+    """Clients that have said their greeting, to wait for what comes."""
+    selector = selectors.DefaultSelector()
     for _ in range(count):
         opened = socket.create_connection(("127.0.0.1", port))
-        opened.sendall(request)
+        opened.sendall(greeting)
         selector.register(opened, selectors.EVENT_READ)
+    return selector
+
+
+def read_only(port: int, count: int) -> None:
+    """Open connections, and read what comes until they end."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    selector = open_readers(port, count, handshake(port))
     room = bytearray(1 << 20)
     while selector.get_map():
         for key, _ in selector.select():

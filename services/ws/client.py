@@ -78,8 +78,10 @@ class Client:
         "_slice_bytes",
         "_stuck",
         "_told",
+        "_took_at",
         "_wire",
         "address",
+        "brought",
         "dropped",
         "id",
         "pace",
@@ -117,11 +119,14 @@ class Client:
         self._on_lost = on_lost
         self._cursor = cursor
         self._told = 0, now
+        self.brought = ""
+        """Its place while it is sent a snapshot, or what it missed: that of before."""
         self._slice_bytes = slice_bytes
         self._is_due = False
         self._paused_at: float | None = None
         self._paused_s = 0.0
         self._stuck: tuple[int, float] | None = None
+        self._took_at = now
         self.view = View(screens, self._go_on)
         self._allowance = Allowance(now)
         self._pulse = Pulse(now, heartbeat_s, random.random())  # noqa: S311 - spreads load, guards nothing
@@ -135,6 +140,8 @@ class Client:
 
     def push(self, batch: Batch) -> None:
         """Send updates, now or when the client has caught up."""
+        if self.pace.is_prompt and self._wire.writable.is_set():
+            self._move()  # What was said to it alone in this very turn does not make it slow.
         if self.pace.is_following and self._wire.writable.is_set():
             joined, count = batch.joined(self.pace.unwanted)
             if count:
@@ -186,8 +193,8 @@ class Client:
 
     @property
     def cursor(self) -> str:
-        """What it is to bring back; empty while it does not have the whole state."""
-        return "" if self.pace.marks is None else self._cursor(*self.pace.marks)
+        """What it is to bring back; while it does not have the whole state, its place of before."""
+        return self.brought if self.pace.marks is None else self._cursor(*self.pace.marks)
 
     def _pause(self) -> None:
         self.pace.fall_behind()
@@ -196,6 +203,7 @@ class Client:
         logger.debug("client paused", extra={"client": self.id, "unsent_bytes": self._wire.unsent_bytes})
 
     def _resume(self) -> None:
+        self._took_at = self._loop.time()
         self._paused_s = self.paused_s
         self._paused_at = self._stuck = None
         self._go_on()
@@ -263,12 +271,16 @@ class Client:
         self.say(ErrorMessage(code=problem.code, message=problem.message))
 
     def beat(self, now: float) -> None:
-        """Ping the client when that is due, end it when it was silent or stuck too long."""
+        """Ping the client when that is due, end it when it was silent or stuck too long.
+
+        A ping waits behind all that a slow client has not taken yet: as long as it takes of that, it lives.
+        """
         if self._is_stuck(now):
             self._wire.cut("took nothing for too long")
             return
         self._tell_place(now)
-        match self._pulse.check(now, self._wire.heard_at, random.random()):  # noqa: S311 - as above
+        heard_at = max(self._wire.heard_at, self._took_at)
+        match self._pulse.check(now, heard_at, random.random()):  # noqa: S311 - as above
             case Beat.PING:
                 self._wire.probe()
             case Beat.CLOSE:
@@ -289,6 +301,7 @@ class Client:
             return False
         unsent = self._wire.unsent_bytes
         if self._stuck is None or unsent < self._stuck[0]:
+            self._took_at = now if self._stuck is not None else self._took_at
             self._stuck = unsent, now
         self._stuck = unsent, self._stuck[1]
         return now - self._stuck[1] >= STUCK_S

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
@@ -26,6 +27,7 @@ from services.ws.client import Client
 from services.ws.hub import Hub
 from services.ws.incoming import read_hello
 from services.ws.link import CLOSE_WITHIN_S, Link, text_frame
+from services.ws.port_lock import PortLock, share
 from services.ws.register import Register
 from services.ws.replica import Replica
 from services.ws.ticket import TicketOffice
@@ -33,16 +35,21 @@ from services.ws.ticket import TicketOffice
 MAX_CONNECTIONS: Final = 10_000
 PATHS: Final = frozenset({"/", "/ws"})
 OPEN_WITHIN_S: Final = 5.0
+BACKLOG: Final = 1_024
+"""Those who connect at the same moment; one more waits a second for its next try."""
 DRAIN_STEP_WITHIN_S: Final = 1.0
 """Of each of the three steps of the end: send what waits, close, wait for the server."""
 RECONNECT_SPREAD_MS: Final = 2_000
 MAX_FRAMES_UNHEARD: Final = 8
+ANY_REQUEST: Final = Request("/", Headers())
+"""Stands in for a client's own once that was read: its headers would stay, 1.5 KiB and more. To the library None is one
+that is yet to come."""
 
 logger = logging.getLogger(__name__)
 
 
 class Gateway:
-    """Serves clients at one address."""
+    """Serves clients at one address, alone or beside other gateways of this installation."""
 
     def __init__(
         self,
@@ -62,6 +69,7 @@ class Gateway:
         self._auth_timeout_s = auth_timeout_s
         self._max_connections = max_connections
         self._random_below = random_below
+        self._port_lock = PortLock(settings.runtime_dir, settings.ws_port)
         self._server: Server | None = None
 
     async def open(self) -> None:
@@ -72,27 +80,35 @@ class Gateway:
         """
         settings = self._settings
         try:
-            self._server = await serve(
-                self._serve_client,
-                settings.ws_host,
-                settings.ws_port,
-                compression=None,
-                process_request=self._judge,
-                process_response=_in_envelope,
-                server_header=None,
-                open_timeout=OPEN_WITHIN_S,
-                ping_interval=None,
-                close_timeout=CLOSE_WITHIN_S,
-                max_size=MAX_CLIENT_MESSAGE_BYTES,
-                max_queue=MAX_FRAMES_UNHEARD,
-                write_limit=(settings.ws_pause_bytes, settings.ws_resume_bytes),
-                create_connection=Link,
-            )
+            async with self._port_lock.opening() as is_shared:
+                self._server = await self._listen(reuse_port=is_shared)
+                share(self._server.sockets)
         except OSError as exc:
             address = f"{settings.ws_host}:{settings.ws_port}"
             if exc.errno == errno.EADDRINUSE:
                 raise CannotStartError(f"{address} is in use: stop who uses it, or set QUESTMUX_WS_PORT") from exc
             raise CannotStartError(f"{address} cannot be served: {exc}") from exc
+
+    async def _listen(self, *, reuse_port: bool) -> Server:
+        settings = self._settings
+        return await serve(
+            self._serve_client,
+            settings.ws_host,
+            settings.ws_port,
+            reuse_port=reuse_port,
+            backlog=BACKLOG,
+            compression=None,
+            process_request=self._judge,
+            process_response=_in_envelope,
+            server_header=None,
+            open_timeout=OPEN_WITHIN_S,
+            ping_interval=None,
+            close_timeout=CLOSE_WITHIN_S,
+            max_size=MAX_CLIENT_MESSAGE_BYTES,
+            max_queue=MAX_FRAMES_UNHEARD,
+            write_limit=(settings.ws_pause_bytes, settings.ws_resume_bytes),
+            create_connection=Link,
+        )
 
     @property
     def is_open(self) -> bool:
@@ -138,6 +154,7 @@ class Gateway:
                 logger.info("client refused", extra={"address": str(link.remote_address)})
                 await link.shut(CloseCode.UNAUTHORIZED, "say hello with the token first")
                 return
+            link.request, link.response = ANY_REQUEST, None
             settings = self._settings
             client = Client(
                 client_id=new_id(),
@@ -193,13 +210,15 @@ class Gateway:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(tick_s)
-            for client in self.hub.clients:
-                client.beat(loop.time())
+            self.hub.beat(loop.time())
 
     async def drain(self) -> None:
         """Accept nobody more, send what waits, tell each client when to come back, close all; in bounded time."""
         server = self._opened()
+        await asyncio.sleep(0)  # Takes who has connected already: when the port is closed they are cut off.
         server.close(close_connections=False)
+        await asyncio.sleep(0)  # Closes the port.
+        self._port_lock.release()
         clients = tuple(self.hub.clients)
         await _within(DRAIN_STEP_WITHIN_S, [asyncio.create_task(client.flushed()) for client in clients])
         for client in clients:

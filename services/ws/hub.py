@@ -5,7 +5,7 @@ the place of that snapshot in the update stream, then each later update, `seq` b
 follow core's stream (core began a new epoch, or a gap was beyond repair), the snapshot messages and `synced` come
 again, and updates go on from there. So one rule is enough for a client at all times: snapshot messages replace what it
 had, updates change it, and after `synced` their numbers follow each other without a hole. While core was never heard,
-a client is connected with the epoch "", and its snapshot comes when core does.
+a client is connected with the epoch "" (one with a cursor after two seconds), and its snapshot comes when core does.
 
 What a client watches, and the screens it has, stay as they are when a snapshot comes again; only a pane that is gone
 is watched no more.
@@ -13,7 +13,6 @@ is watched no more.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from itertools import count
 from typing import Final
 
@@ -54,10 +53,13 @@ class Hub:
         self._office = office
         self._recent = Recent()
         self._recalling = asyncio.Lock()
-        self._expected: list[tuple[int, asyncio.Future[None]]] = []
-        """Places that clients come back to and that this gateway has yet to hear of."""
+        self._expected: dict[asyncio.Future[None], tuple[str, int]] = {}
+        """Places (epoch, number) that clients come back to and that this gateway has yet to hear of."""
+        self._epoch = ""
+        """Of the last snapshot that was given to all."""
         self.latest = Latest()
         self._gone: dict[str, int] = dict.fromkeys(("sent", "dropped", "replaced", "pauses"), 0)
+        self._made = Ticket("", 0, 0), ""
         self._messages: tuple[bytes, ...] = ()
         self._snapshot: tuple[bytes, ...] = ()
 
@@ -80,9 +82,10 @@ class Hub:
         self.resumes[why] = self.resumes.get(why, 0) + 1
         self.clients.add(client)
         if missed is not None:
-            client.restart((*missed, self._framed_snapshot()[-1]), self._replica.seq)
+            client.brought = cursor
+            client.restart((*missed, self._frame(self._replica.synced(now_ms(), self.cursor))), self._replica.seq)
         elif self._replica.is_ready:
-            self.refill(client)
+            self._fill(client)
 
     async def _missed_since(self, cursor: str) -> tuple[str, list[bytes] | None]:
         """What happened since a cursor, or why it cannot be told. After it answered, nothing has come in between."""
@@ -104,27 +107,47 @@ class Hub:
         return ("too_old", None) if missed is None else ("resumed", missed)
 
     async def _reaches(self, ticket: Ticket) -> bool:
-        """Whether this gateway has heard of a place; another may have been ahead of it."""
+        """Whether this gateway has heard of a place; another may have been ahead of it.
+
+        Epochs sort by time, and one that has just begun has "", so it is behind all. After a clock was set back this
+        waits in vain.
+        """
         place = max(ticket.normal, ticket.high)
-        if ticket.epoch == self._replica.epoch and place > self._replica.seq:
+        if (ticket.epoch, place) > (self._replica.epoch, self._replica.seq):
             reached = asyncio.get_running_loop().create_future()
-            self._expected.append((place, reached))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(reached, REACH_S)
+            self._expected[reached] = ticket.epoch, place
+            try:
+                async with asyncio.timeout(REACH_S):
+                    await reached
+            except TimeoutError:
+                pass
+            finally:
+                del self._expected[reached]
         return ticket.epoch == self._replica.epoch and place <= self._replica.seq
 
-    def _tell_who_waits(self, top: int) -> None:
-        for place, reached in self._expected:
-            if place <= top and not reached.done():
+    def _tell_who_waits(self) -> None:
+        here = self._replica.epoch, self._replica.seq
+        for reached, place in self._expected.items():
+            if place <= here and not reached.done():
                 reached.set_result(None)
-        self._expected = [(place, reached) for place, reached in self._expected if not reached.done()]
 
     def cursor(self, normal: int, high: int) -> str:
-        """What a client is to bring back that has these."""
-        return self._office.make(Ticket(self._replica.epoch, normal, high))
+        """What a client is to bring back that has these. Those who follow all have the same: it is made once."""
+        ticket = Ticket(self._replica.epoch, normal, high)
+        if ticket != self._made[0]:
+            self._made = ticket, self._office.make(ticket)
+        return self._made[1]
 
     def refill(self, client: Client) -> None:
-        """Give a client the snapshot in the place of what it missed."""
+        """Give a client the snapshot in the place of what it missed; its place is kept until it has that."""
+        self._keep_place(client)
+        self._fill(client)
+
+    def _keep_place(self, client: Client) -> None:
+        if client.pace.marks is not None and self._epoch:
+            client.brought = self._office.make(Ticket(self._epoch, *client.pace.marks))
+
+    def _fill(self, client: Client) -> None:
         client.restart(self._framed_snapshot(), self._replica.seq)
 
     def leave(self, client: Client) -> None:
@@ -146,11 +169,16 @@ class Hub:
         for client in self.clients:
             client.push(batch)
         if self._expected:
-            self._tell_who_waits(batch.top)
+            self._tell_who_waits()
 
     def _batch(self, first_seq: int, tags: Sequence[Tag], payloads: Sequence[bytes]) -> Batch:
         updates = zip(count(first_seq), tags, map(self._frame, payloads), strict=False)
         return Batch([Update(seq, tag.type, tag.key, frame) for seq, tag, frame in updates])
+
+    def beat(self, now: float) -> None:
+        """Ping whose turn it is, end who was silent or stuck too long. A loop that lives on would keep the last one."""
+        for client in self.clients:
+            client.beat(now)
 
     def remove_pane(self, pane_id: str) -> None:
         """Nobody watches this pane any more."""
@@ -158,12 +186,16 @@ class Hub:
 
     def restart(self) -> None:
         """Give a new snapshot to all."""
+        for client in self.clients:
+            self._keep_place(client)
+        self._epoch = self._replica.epoch
         self.screens.drop_unknown()
         self.latest.restart(self._replica.seq)
         self._recent.restart(self._replica.seq)
         for client in self.clients:
             client.pace.hasten()  # What happened is in no snapshot.
-            self.refill(client)
+            self._fill(client)
+        self._tell_who_waits()
 
     def _framed_snapshot(self) -> tuple[bytes, ...]:
         messages = self._replica.snapshot(now_ms(), self.cursor)

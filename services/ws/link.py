@@ -41,6 +41,7 @@ class Link(ServerConnection):
         self.ended_for = ""
         self._heard_while_full = 0
         self._shutting: asyncio.Task[None] | None = None
+        self._hanging_up: asyncio.TimerHandle | None = None
         handle: socket.socket = transport.get_extra_info("socket")
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
@@ -51,6 +52,8 @@ class Link(ServerConnection):
         """Note that the client lives."""
         self.heard_at = self.loop.time()
         super().data_received(data)
+        if self.state is State.CLOSING and self._hanging_up is None:
+            self._hanging_up = self.loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
         if not self.writable.is_set():
             self._heard_while_full += len(data)
             if self._heard_while_full > MAX_HEARD_WHILE_FULL_BYTES:
@@ -72,6 +75,8 @@ class Link(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go whoever waits to write."""
         super().connection_lost(exc)
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
         self.writable.set()
 
     @property

@@ -77,6 +77,11 @@ class Pace:
         return not self._is_behind and not self._direct
 
     @property
+    def is_prompt(self) -> bool:
+        """Whether nothing waits but what was said to it alone."""
+        return not self._is_behind and bool(self._direct)
+
+    @property
     def has_waiting(self) -> bool:
         """Whether there is something to hand over."""
         return (self._is_behind or bool(self._direct)) and not (self.is_broken or self.needs_snapshot)

@@ -12,14 +12,18 @@ from msgspec import Struct
 from services.contract import codec
 from services.contract.codec import DecodeError
 from services.contract.entities import Pane, Session, Window
+from services.contract.game import Persona, Project, Quest
 from services.contract.requests import Snapshot
 from services.contract.updates import (
     Message,
     PaneRemoved,
     PaneUpdate,
     Personas,
+    PersonaUpdate,
     Projects,
+    ProjectUpdate,
     Quests,
+    QuestUpdate,
     SessionRemoved,
     Sessions,
     SessionUpdate,
@@ -38,7 +42,16 @@ class Envelope(Struct, Generic[M], frozen=True):
 
 _decoders: Final[Mapping[str, msgspec.json.Decoder[Envelope[Message]]]] = {
     kind.type: msgspec.json.Decoder(Envelope[kind])  # type: ignore[valid-type] # mypy knows no classes as values here
-    for kind in (Windows, PaneUpdate, PaneRemoved, SessionUpdate, SessionRemoved)
+    for kind in (
+        Windows,
+        PaneUpdate,
+        PaneRemoved,
+        SessionUpdate,
+        SessionRemoved,
+        PersonaUpdate,
+        ProjectUpdate,
+        QuestUpdate,
+    )
 }
 
 
@@ -51,6 +64,9 @@ class Replica:
         self._windows: tuple[Window, ...] = ()
         self._panes: dict[str, Pane] = {}
         self._sessions: dict[str, Session] = {}
+        self._personas: dict[str, Persona] = {}
+        self._projects: dict[str, Project] = {}
+        self._quests: dict[str, Quest] = {}
         self._messages: tuple[bytes, ...] = ()
 
     @property
@@ -68,6 +84,9 @@ class Replica:
         self._windows = snapshot.windows
         self._panes = {pane.id: pane for pane in snapshot.panes}
         self._sessions = {session.id: session for session in snapshot.sessions}
+        self._personas = {persona.id: persona for persona in snapshot.personas}
+        self._projects = {project.id: project for project in snapshot.projects}
+        self._quests = {quest.id: quest for quest in snapshot.quests}
         self._messages = ()
 
     def apply(self, kind: str, payload: bytes) -> None:
@@ -101,6 +120,12 @@ class Replica:
                 self._sessions[message.session.id] = message.session
             case SessionRemoved():
                 self._sessions.pop(message.session_id, None)
+            case PersonaUpdate():
+                self._personas[message.persona.id] = message.persona
+            case ProjectUpdate():
+                self._projects[message.project.id] = message.project
+            case QuestUpdate():
+                self._quests[message.quest.id] = message.quest
             case _:
                 raise AssertionError(f"{message.type} has a decoder and no place in the state")
 
@@ -113,10 +138,13 @@ class Replica:
             parts = (
                 Windows(windows=self._windows, panes=tuple(self._panes.values())),
                 Sessions(sessions=tuple(self._sessions.values())),
-                Personas(personas=()),
-                Projects(projects=()),
-                Quests(quests=()),
-                Synced(epoch=self.epoch, seq=self.seq, cursor=cursor(self.seq, self.seq)),
+                Personas(personas=tuple(self._personas.values())),
+                Projects(projects=tuple(self._projects.values())),
+                Quests(quests=tuple(self._quests.values())),
             )
-            self._messages = tuple(codec.wire_message(part, ts) for part in parts)
+            self._messages = (*(codec.wire_message(part, ts) for part in parts), self.synced(ts, cursor))
         return self._messages
+
+    def synced(self, ts: int, cursor: Callable[[int, int], str]) -> bytes:
+        """The last message of a snapshot alone, for one who had the rest otherwise."""
+        return codec.wire_message(Synced(epoch=self.epoch, seq=self.seq, cursor=cursor(self.seq, self.seq)), ts)

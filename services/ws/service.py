@@ -6,7 +6,7 @@ import os
 import resource
 from typing import Final
 
-from services.bus import Bus
+from services.bus import Bus, UnavailableError
 from services.bus import Client as CoreClient
 from services.contract.errors import QuestmuxError
 from services.contract.requests import Beat, Taken
@@ -20,6 +20,10 @@ from services.ws.replica import Replica
 from services.ws.screen_feed import ScreenFeed
 
 BEAT_S: Final = 2.0
+STARTING_S: Final = 5.0
+STARTING_BEAT_S: Final = 0.25
+"""So soon after its start it tries this often, so that all that start at once are known soon. Not later: a beat lists
+all clients, and thousands of them are much to list for a core that is away."""
 SPARE_FILES: Final = 128
 """Descriptors that are not clients'."""
 
@@ -88,6 +92,8 @@ class Service:
 
     async def _beat(self) -> None:
         """Tell core that this process lives; never returns."""
+        loop = asyncio.get_running_loop()
+        starts_until_s = loop.time() + STARTING_S
         while True:
             beat = Beat(
                 service="ws",
@@ -98,11 +104,14 @@ class Service:
                 figures=self.figures(),
                 clients=self.gateway.register.tell(self.gateway.hub.clients),
             )
+            pause = BEAT_S
             try:
                 await self.core.request(beat, Taken, BEAT_S, wait=False)
             except (QuestmuxError, ValueError) as exc:
+                if isinstance(exc, UnavailableError) and loop.time() < starts_until_s:
+                    pause = STARTING_BEAT_S
                 logger.debug("core took no beat", extra={"problem": str(exc)})
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(pause)
 
 
 async def serve(settings: Settings) -> None:

@@ -331,7 +331,7 @@ async def test_who_takes_nothing_at_all_is_cut_off_and_nothing_of_it_stays(
     await wait_until_async(is_gone, what="it to be cut off")
     await wait_until_async(lambda: not gateway.service.gateway.links(), what="its connection to be gone")
     await wait_until_async(lambda: len(asyncio.all_tasks()) == tasks, what="its tasks to be gone")
-    await wait_until_async(lambda: living_clients() <= 1, what="its memory, but for the last that had its pulse taken")
+    await wait_until_async(lambda: not living_clients(), what="its memory to be free")
     assert gateway.service.figures()["buffered_bytes"] == 0
 
 
@@ -360,7 +360,25 @@ async def test_500_that_come_and_go_leave_nothing_behind(core: CoreSide, start_g
     await wait_until_async(lambda: not hub.clients and not gateway.service.gateway.links(), what="all to be gone")
     await wait_until_async(lambda: len(asyncio.all_tasks()) <= tasks, what="their tasks to be gone")
     await wait_until_async(lambda: len(os.listdir("/proc/self/fd")) <= files, what="their files")  # noqa: PTH208
-    await wait_until_async(lambda: living_clients() <= 1, what="their memory, but for the last")
+    await wait_until_async(lambda: not living_clients(), what="their memory to be free")
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize("how", ["header", "hello"])
+async def test_the_headers_of_a_client_do_not_stay_in_memory(start_gateway: StartGateway, how: str) -> None:
+    gateway = await start_gateway()
+    connection = await dial(gateway.port, token=TOKEN if how == "header" else None)
+    if how == "hello":
+        await connection.send(json.dumps({"type": "hello", "data": {"token": TOKEN}}))
+    await receive(connection)
+
+    (link,) = gateway.service.gateway.links()
+    assert link.request is not None
+    assert (list(link.request.headers), link.response) == ([], None)
+    await connection.send('{"type": "ping", "data": 1}')
+    await receive_until(connection, "pong")
+    await connection.close()
+    assert connection.close_code == 1000
 
 
 # Those who join amid a feed.

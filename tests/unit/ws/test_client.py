@@ -155,6 +155,33 @@ async def test_one_that_takes_nothing_at_all_is_cut_off_and_a_slow_one_is_not(
     assert wire.was_cut
 
 
+async def test_what_is_said_to_it_alone_does_not_make_it_slow(client: Client, wire: HeldWire, stream: Stream) -> None:
+    """A cursor or a pong waits for the end of the loop's turn; an event that comes in that turn is not dropped."""
+    client.hear('{"type":"ping","data":null}', wire.now)
+    stream.push(b'{"type":"event"}', kind="event", key="")
+    await client.flushed()
+    await asyncio.sleep(0)
+
+    assert types(wire) == ["pong", "event"]
+    assert (client.dropped, client.sent) == (0, 2)
+
+
+async def test_one_that_takes_what_lies_before_the_ping_is_not_silent(
+    client: Client, wire: HeldWire, stream: Stream
+) -> None:
+    """At 1 kB/s, a ping behind 90 kB is answered after a minute and a half."""
+    stream.push(b"1")
+    wire.fill()
+    began = wire.now
+    for second in range(0, 90, 5):
+        wire.unsent_bytes = 90_000 - 1_000 * second
+        client.beat(began + second)
+    assert (wire.ended, wire.was_cut) == (None, False)
+
+    client.beat(began + 85 + STUCK_S)
+    assert wire.was_cut
+
+
 async def test_a_place_to_come_back_to_is_told_from_time_to_time_while_it_follows(
     client: Client, wire: HeldWire, stream: Stream
 ) -> None:

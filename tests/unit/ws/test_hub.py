@@ -198,6 +198,31 @@ async def test_one_that_comes_back_gets_what_it_missed_and_no_snapshot() -> None
     assert parts.hub.resumes == {"new": 1, "resumed": 1}
 
 
+async def test_one_that_comes_back_makes_nobody_make_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its state may have megabytes, and hundreds come back at once."""
+    parts = Parts()
+    parts.load("e", 4, "%1")
+    parts.hub.restart()
+    cursor = parts.hub.cursor(4, 4)
+    monkeypatch.setattr(parts.replica, "snapshot", None)
+
+    client, wire = await parts.join(cursor)
+    await client.flushed()
+
+    assert types(wire) == ["connected", "synced"]
+
+
+async def test_a_place_is_put_into_words_once_for_all() -> None:
+    parts = Parts()
+    parts.load("e", 4, "%1")
+
+    first, again = parts.hub.cursor(4, 4), parts.hub.cursor(4, 4)
+    assert first is again
+    assert parts.hub.cursor(4, 3) != first
+    parts.load("f", 4, "%1")
+    assert parts.hub.cursor(4, 4) != first
+
+
 async def test_a_gateway_that_was_not_there_asks_core_once_for_what_was() -> None:
     parts = Parts()
     parts.load("e", 9)
@@ -223,7 +248,7 @@ async def test_a_gateway_that_was_not_there_asks_core_once_for_what_was() -> Non
 @pytest.mark.parametrize(
     ("epoch", "place", "token", "why"),
     [
-        ("other", 5, "token", "epoch"),
+        ("d", 5, "token", "epoch"),
         ("e", 1, "token", "too_old"),
         ("e", 5, "forged", "unknown"),
         ("e", 99, "token", "epoch"),
@@ -262,6 +287,28 @@ async def test_one_that_was_ahead_of_this_gateway_waits_for_it() -> None:
     assert msgspec.json.decode(wire.frames[1])["name"] == "4"
 
 
+@pytest.mark.parametrize("epoch", ["", "d"])
+async def test_one_whose_epoch_this_gateway_has_yet_to_hear_of_waits_for_it(epoch: str) -> None:
+    """The gateway has just begun, or core has and told the other one first."""
+    parts = Parts()
+    if epoch:
+        parts.load(epoch, 7)
+        parts.hub.restart()
+    joining = asyncio.create_task(parts.join(TicketOffice("token").make(Ticket("e", 3, 3))))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not joining.done()
+
+    parts.load("e", 3)
+    parts.hub.restart()
+    parts.publish(named("attention", "a"), kind="attention")
+    client, wire = await joining
+    await client.flushed()
+
+    assert types(wire) == ["connected", "attention", "synced"]
+    assert data_of(wire, "connected")["resumed"] is True
+
+
 async def test_one_that_is_ahead_for_ever_gets_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.ws.hub.REACH_S", 0.01)
     parts = Parts()
@@ -272,6 +319,36 @@ async def test_one_that_is_ahead_for_ever_gets_a_snapshot(monkeypatch: pytest.Mo
     await client.flushed()
 
     assert types(wire) == [*JOINED, *SNAPSHOT_TYPES]
+    assert not parts.hub._expected
+
+
+async def test_one_that_goes_again_before_it_has_what_it_missed_keeps_its_place() -> None:
+    parts = Parts()
+    parts.load("e", 4)
+    parts.hub.restart()
+    cursor = parts.hub.cursor(4, 4)
+    parts.publish(named("attention", "a"), kind="attention")
+
+    client, _ = await parts.join(cursor)
+    assert client.cursor == cursor
+    await client.flushed()
+    assert client.cursor == parts.hub.cursor(5, 5)
+
+
+async def test_one_that_goes_amid_a_snapshot_keeps_its_place_of_before_that() -> None:
+    """Not that with which it came: it would be told again what it has had for hours."""
+    parts = Parts()
+    parts.load("e", 4)
+    parts.hub.restart()
+    client, _ = await parts.join(parts.hub.cursor(4, 4))
+    await client.flushed()
+    for number in range(100):
+        parts.publish(named("attention", str(number)), kind="attention")
+    assert client.cursor == parts.hub.cursor(104, 104)
+
+    parts.hub.refill(client)
+
+    assert client.cursor == parts.hub.cursor(104, 104)
 
 
 async def test_what_happened_is_told_before_a_snapshot_takes_its_place() -> None:

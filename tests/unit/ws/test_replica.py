@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from services.contract import codec
 from services.contract.codec import DecodeError
 from services.contract.entities import Pane, Session, Status, StatusName, Window
+from services.contract.game import Persona, Project, ProjectKind, Quest, QuestStatus
 from services.contract.requests import Snapshot
 from services.contract.updates import (
     Attention,
     Message,
     PaneRemoved,
     PaneUpdate,
+    PersonaUpdate,
+    ProjectUpdate,
+    QuestUpdate,
     SessionRemoved,
     SessionUpdate,
     Windows,
@@ -52,6 +56,34 @@ def cursor(normal: int, high: int) -> str:
     return f"{normal}-{high}"
 
 
+def make_persona(key: str, xp: int) -> Persona:
+    return Persona(
+        id=key,
+        name=key,
+        avatar="",
+        level=1,
+        xp=xp,
+        next_level_xp=100,
+        tier="",
+        title="",
+        energy=0,
+        morale=0,
+        streak_days=0,
+        created_at=1,
+        last_active_at=1,
+    )
+
+
+def make_project(key: str, xp: int) -> Project:
+    return Project(id=key, name=key, path=key, kind=ProjectKind.FOLDER, xp=xp)
+
+
+def make_quest(key: str, progress: int) -> Quest:
+    return Quest(
+        id=key, title=key, description="", status=QuestStatus.ACTIVE, created_at=1, changed_at=1, progress=progress
+    )
+
+
 def make_snapshot(epoch: str = "e", seq: int = 0, panes: Sequence[Pane] = ()) -> Snapshot:
     return Snapshot(epoch=epoch, seq=seq, windows=(), panes=tuple(panes), sessions=())
 
@@ -84,6 +116,9 @@ messages = st.lists(
         st.builds(
             lambda ids: Windows(windows=tuple(make_window(i) for i in ids)), st.lists(st.sampled_from(IDS), unique=True)
         ),
+        st.builds(lambda i, n: QuestUpdate(quest=make_quest(i, n)), st.sampled_from(IDS), st.integers(0, 3)),
+        st.builds(lambda i, n: ProjectUpdate(project=make_project(i, n)), st.sampled_from(IDS), st.integers(0, 3)),
+        st.builds(lambda i, n: PersonaUpdate(persona=make_persona(i, n)), st.sampled_from(IDS), st.integers(0, 3)),
         st.builds(
             lambda i: Attention(session_id=i, pane_id=None, status=StatusName.IDLE, reason="finished"),
             st.sampled_from(IDS),
@@ -111,6 +146,9 @@ def test_a_snapshot_and_later_updates_are_all_updates(updates: list[Message], da
                 "windows": parts["windows"]["windows"],
                 "panes": parts["windows"]["panes"],
                 "sessions": parts["sessions"]["sessions"],
+                "personas": parts["personas"]["personas"],
+                "projects": parts["projects"]["projects"],
+                "quests": parts["quests"]["quests"],
             },
             Snapshot,
         )

@@ -20,6 +20,7 @@ from services.contract.requests import Snapshot
 from services.contract.updates import (
     BY_TYPE,
     Attention,
+    Draining,
     EventKept,
     Message,
     PaneRemoved,
@@ -214,10 +215,18 @@ class Plain:
                 self.cursor = data["cursor"]
             case "cursor":
                 self.cursor = data["cursor"]
+            case "draining":
+                assert data["cursor"] or not self.is_resumed, "its place is gone, for want of a second"
+                self._check_that_it_goes_on(OFFICE.read(self.cursor), OFFICE.read(data["cursor"]))
+                self.cursor = data["cursor"]
             case "lagged":
                 self._lag(data)
             case _:
                 self._apply(kind, data)
+
+    def _check_that_it_goes_on(self, had: Ticket | None, gets: Ticket | None) -> None:
+        if had is not None and gets is not None and had.epoch == gets.epoch:
+            assert (gets.normal, gets.high) >= (had.normal, had.high), "back to an older place"
 
     def _open(self, data: dict[str, Any]) -> None:
         self.answers.append(data["why"])
@@ -399,10 +408,13 @@ class Life:
             self.client.beat(self.now)
 
     async def come_back(self) -> None:
-        """After what was on the way was lost, but for some of it."""
+        """After what was on the way was lost, but for some of it; perhaps told so, by a gateway that could not wait."""
+        assert self.client is not None
+        if self.dice.random() < 0.5:
+            self.client.say(Draining(reconnect_in_ms=0, cursor=self.client.cursor))
+            await asyncio.sleep(0)
         self.gather(self.dice.choice([0, 3, 1_000]))
         self.lines.clear()
-        assert self.client is not None
         self.gateway.hub.leave(self.client)
         self.plain.hang_up()
         self.gateway = self.dice.choice(self.gateways)

@@ -149,6 +149,27 @@ def _xp_gain(data: Json, _had: Mirror) -> str:
     return f"{data['session_id']} +{data['amount']} ({data['reason']}), {data['total']} in all"
 
 
+def _persona_update(data: Json, _had: Mirror) -> str:
+    persona = data["persona"]
+    return f"{persona['name']}, {persona['title']} of level {persona['level']}, {persona['xp']} XP"
+
+
+def _project_update(data: Json, _had: Mirror) -> str:
+    project = data["project"]
+    branch = f" on {project['branch']}" if project["branch"] else ""
+    return f"{_cut(project['name'])}{branch}, level {project['level']}, {project['xp']} XP"
+
+
+def _quest_update(data: Json, _had: Mirror) -> str:
+    quest = data["quest"]
+    return f"{_cut(quest['title'])}: {quest['status']}, {quest['progress']} %"
+
+
+def _achievement_unlocked(data: Json, had: Mirror) -> str:
+    who = had.personas.get(data["persona_id"], {}).get("name", data["persona_id"])
+    return f"{who}: {data['badge']['title']} ({data['badge']['rarity']})"
+
+
 def _event(data: Json, _had: Mirror) -> str:
     event = data["event"]
     places = [f"{word} {event[key]}" for word, key in (("of", "session_id"), ("in", "pane_id")) if event[key]]
@@ -217,6 +238,10 @@ _TELL: Final[dict[str, Callable[[Json, Mirror], str]]] = {
     "session_removed": _session_removed,
     "attention": _attention,
     "xp_gain": _xp_gain,
+    "persona_update": _persona_update,
+    "project_update": _project_update,
+    "quest_update": _quest_update,
+    "achievement_unlocked": _achievement_unlocked,
     "event": _event,
     "terminal_output": _terminal,
     "terminal_diff": _terminal,

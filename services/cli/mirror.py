@@ -8,13 +8,16 @@ Json: TypeAlias = dict[str, Any]
 class Mirror:
     """What the messages so far say. It outlives a connection: with `cursor` the next one goes on from here.
 
-    `windows` is in tmux's order; `panes`, `sessions` and `screens` are by id, each as docs/protocol.md describes it.
+    `windows` is in tmux's order; all other things are by id, each as docs/protocol.md describes it.
     """
 
     def __init__(self) -> None:
         self.windows: list[Json] = []
         self.panes: dict[str, Json] = {}
         self.sessions: dict[str, Json] = {}
+        self.personas: dict[str, Json] = {}
+        self.projects: dict[str, Json] = {}
+        self.quests: dict[str, Json] = {}
         self.screens: dict[str, Json] = {}
         """Of watched panes: the `data` of the last `terminal_output`, with what came after it applied."""
         self.epoch = ""
@@ -66,15 +69,14 @@ class Mirror:
                 self.windows = data["windows"]
                 if data["panes"] is not None:
                     self._replace_panes(data["panes"])
-            case "sessions":
-                self.sessions = {session["id"]: session for session in data["sessions"]}
-            case "pane_update":
-                self.panes[data["pane"]["id"]] = data["pane"]
+            case "sessions" | "personas" | "projects" | "quests":
+                setattr(self, kind, {thing["id"]: thing for thing in data[kind]})
+            case "pane_update" | "session_update" | "persona_update" | "project_update" | "quest_update":
+                thing = kind.removesuffix("_update")
+                getattr(self, f"{thing}s")[data[thing]["id"]] = data[thing]
             case "pane_removed":
                 self.panes.pop(data["pane_id"], None)
                 self.screens.pop(data["pane_id"], None)
-            case "session_update":
-                self.sessions[data["session"]["id"]] = data["session"]
             case "session_removed":
                 self.sessions.pop(data["session_id"], None)
             case "terminal_output":

@@ -4,16 +4,19 @@ import json
 import os
 import random
 import select
+import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from services.cli.api_client import ApiError, known_token, url_host
+from services.cli.api_client import LOOPBACK_OF, ApiError, known_token, refuse_stranger, url_host
 from services.cli.message_line import message_line
 from services.cli.mirror import Json, Mirror
 from services.cli.printable import json_line, printable
@@ -28,7 +31,14 @@ DOUBLINGS: Final = 6
 """By then the longest wait is reached."""
 CLOSE_WITHIN_S: Final = 1.0
 CHECK_EVERY_S: Final = 1.0
-LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a gateway on all addresses is met at this one
+OPEN_S: Final = 10.0
+PING_S: Final = 20.0
+WATCHED_OPEN_S: Final = 2.0
+WATCHED_PING_S: Final = 5.0
+"""Between two pings, and until a pong."""
+WATCHED_WAIT_S: Final = 2.0
+"""The longest wait while a person looks on; there are never many of these."""
+HTTP_PORT: Final = 80
 HTTP_SERVER_ERROR: Final = 500
 
 
@@ -40,27 +50,36 @@ class Tail:
         url: str,
         token: str,
         *,
+        guard: Callable[[socket.socket], None],
         show: Callable[[Json, Mirror], None],
         say: Callable[[str], None],
         unwanted: Iterable[str] = (),
         pause: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
-        check: Callable[[], None] = lambda: None,
+        check: Callable[[], float] = lambda: CHECK_EVERY_S,
+        is_watched: bool = False,
     ) -> None:
         """`show` gets each message with the state before it; `say` a sentence about the connection.
 
+        `guard` gets each connection before the token is sent over it; an ApiError that it raises ends the tail.
         `unwanted` are types of updates not to be sent; `chance` gives numbers from 0 to 1. `check` is called
-        while nothing comes; what it raises ends the tail.
+        before each connection, after each message, and after as many seconds without one as it answered; what it
+        raises ends the tail. With `is_watched` somebody looks on: a gateway that hangs is taken for gone within
+        seconds.
         """
         self.mirror = Mirror()
         self._url = url
+        place = urlsplit(url)
+        self._place = str(place.hostname), place.port or HTTP_PORT
         self._headers = {"Authorization": f"Bearer {token}"}
+        self._guard = guard
         self._show = show
         self._say = say
         self._unwanted = sorted(unwanted)
         self._pause = pause
         self._chance = chance
         self._check = check
+        self._is_watched = is_watched
         self._tries = 0
         self._named_wait_s: float | None = None
 
@@ -90,25 +109,36 @@ class Tail:
         """A connection; None while nobody serves there.
 
         Raises:
-            ApiError: the handshake is refused.
+            ApiError: the handshake is refused, or another user answers.
         """
         cursor = self.mirror.cursor
-        try:
-            return connect(
-                f"{self._url}?{urlencode({'cursor': cursor})}" if cursor else self._url,
-                additional_headers=self._headers,
-                compression=None,
-                proxy=None,
-                max_size=None,  # A snapshot is as large as the state.
-                close_timeout=CLOSE_WITHIN_S,
-            )
-        except InvalidStatus as exc:
-            status = exc.response.status_code
-            if status >= HTTP_SERVER_ERROR:
+        within_s = WATCHED_OPEN_S if self._is_watched else OPEN_S
+        ping_s = WATCHED_PING_S if self._is_watched else PING_S
+        with ExitStack() as failing:
+            try:
+                line = failing.enter_context(socket.create_connection(self._place, within_s))
+                self._guard(line)
+                connection = connect(
+                    f"{self._url}?{urlencode({'cursor': cursor})}" if cursor else self._url,
+                    sock=line,
+                    additional_headers=self._headers,
+                    compression=None,
+                    proxy=None,
+                    max_size=None,  # A snapshot is as large as the state.
+                    open_timeout=within_s,
+                    ping_interval=ping_s,
+                    ping_timeout=ping_s,
+                    close_timeout=CLOSE_WITHIN_S,
+                )
+            except InvalidStatus as exc:
+                status = exc.response.status_code
+                if status >= HTTP_SERVER_ERROR:
+                    return None
+                raise ApiError(f"{self._url} refuses with {status}: {_refusal(exc)}") from exc
+            except (OSError, InvalidHandshake, ConnectionClosed, EOFError):
                 return None
-            raise ApiError(f"{self._url} refuses with {status}: {_refusal(exc)}") from exc
-        except (OSError, InvalidHandshake, ConnectionClosed, EOFError):
-            return None
+            failing.pop_all()
+        return connection
 
     def _listen(self, connection: ClientConnection) -> str:
         """Take what comes until the connection ends; why it ended.
@@ -121,12 +151,8 @@ class Tail:
                 if self._unwanted:
                     connection.send(json.dumps({"type": "unsubscribe", "data": {"types": self._unwanted}}))
                 while True:
-                    try:
-                        text = connection.recv(timeout=CHECK_EVERY_S)
-                    except TimeoutError:
-                        self._check()
-                    else:
-                        self._take(self._decoded(text))
+                    with suppress(TimeoutError):
+                        self._take(self._decoded(connection.recv(timeout=self._check())))
         except ConnectionClosed as exc:
             closed = exc.rcvd
             if closed is None:
@@ -155,7 +181,8 @@ class Tail:
         named, self._named_wait_s = self._named_wait_s, None
         if named is not None:
             return named
-        wait_s = longest_wait_s(self._tries) * self._chance()
+        longest_s = min(longest_wait_s(self._tries), WATCHED_WAIT_S if self._is_watched else LONGEST_WAIT_S)
+        wait_s = longest_s * self._chance()
         self._tries += 1
         return wait_s
 
@@ -169,6 +196,11 @@ def gateway_url(settings: Settings) -> str:
     """Where this installation's gateway is."""
     host = LOOPBACK_OF.get(settings.ws_host, settings.ws_host)
     return f"ws://{url_host(host)}:{settings.ws_port}/"
+
+
+def gateway_guard(settings: Settings) -> Callable[[socket.socket], None]:
+    """What keeps the token from another user who listens in the gateway's place."""
+    return partial(refuse_stranger, token_file=settings.data_dir / "token")
 
 
 def chosen_types(text: str) -> frozenset[str]:
@@ -199,17 +231,29 @@ def run_tail(settings: Settings, types: str, *, as_json: bool) -> None:
         if is_all or message["type"] in chosen:
             print(json_line(message) if as_json else message_line(message, had, in_colour=in_colour), flush=True)
 
-    _accept_any_character()
     tail = Tail(
         gateway_url(settings),
         known_token(settings),
+        guard=gateway_guard(settings),
         show=show,
         say=_say,
         unwanted=SELECTABLE - chosen,
-        check=_check_reader,
+        check=check_reader,
     )
-    try:
+    with printing():
         tail.run()
+
+
+@contextmanager
+def printing() -> Generator[None]:
+    """Print in here: what the encoding lacks is escaped; Ctrl-C and a reader that is gone end it without a word.
+
+    Raises:
+        ApiError: nothing can be printed.
+    """
+    _accept_any_character()
+    try:
+        yield
     except KeyboardInterrupt:
         pass
     except OSError as exc:  # Of printing; the tail keeps those of the connection.
@@ -218,8 +262,10 @@ def run_tail(settings: Settings, types: str, *, as_json: bool) -> None:
             raise ApiError(f"cannot print: {exc.strerror}") from exc
 
 
-def _check_reader() -> None:
+def check_reader() -> float:
     """See whether the reader of a pipe is gone, which a program that has nothing to print would never learn.
+
+    Answers when to look again, in seconds.
 
     Raises:
         BrokenPipeError: it is.
@@ -228,6 +274,7 @@ def _check_reader() -> None:
     poll.register(sys.stdout.fileno(), 0)
     if any(state & select.POLLERR for _, state in poll.poll(0)):
         raise BrokenPipeError
+    return CHECK_EVERY_S
 
 
 def _accept_any_character() -> None:

@@ -4,6 +4,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -31,7 +32,11 @@ STEADY_S: Final = 10.0
 """A service that ran this long starts again without a grown pause."""
 READY_S: Final = 15.0
 MAX_LOG_LINE_BYTES: Final = 4 * 1024 * 1024
+PRCTL: Final = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+PR_SET_PDEATHSIG: Final = 1
 SYSTEM: Final = "questmux"
+GATEWAY: Final = "ws"
+"""The line that may run more than once: gateways share their port."""
 
 
 class Line:
@@ -117,6 +122,7 @@ class Supervisor:
             stdin=asyncio.subprocess.DEVNULL,
             env=_environment(),
             start_new_session=True,
+            preexec_fn=_end_with_parent,
             limit=MAX_LOG_LINE_BYTES,
         )
         assert line.process.stdout is not None, "asked for above"  # noqa: S101 - impossible state
@@ -127,7 +133,8 @@ class Supervisor:
 
     async def _greet(self, settings: Settings, full_token: str) -> None:
         await _wait_until_up(settings)
-        text = await asyncio.to_thread(greeting, settings, full_token)
+        # A log that others may read must not have the token.
+        text = await asyncio.to_thread(greeting, settings, full_token, shows_token=sys.stdout.isatty())
         with contextlib.suppress(OSError):
             sys.stdout.write(text)
             sys.stdout.flush()
@@ -158,9 +165,20 @@ def run_up(settings: Settings, *, quiet: bool) -> int:
     if shutil.which("tmux") is None:
         sys.stderr.write("questmux: tmux is not installed; sessions are seen by their hooks only (apt install tmux)\n")
     lines = dict(parse_procfile(find_procfile().read_text(encoding="utf-8")).processes)
-    supervisor = Supervisor(lines, Printer(sys.stdout), quiet=quiet)
+    supervisor = Supervisor(repeated(lines, GATEWAY, settings.ws_processes), Printer(sys.stdout), quiet=quiet)
     asyncio.run(supervisor.run(settings, load_tokens(settings).full))
     return 0
+
+
+def repeated(lines: dict[str, str], name: str, times: int) -> dict[str, str]:
+    """The lines, one of them as many times under the names that honcho gives: `ws.1`, `ws.2`."""
+    if times == 1:
+        return lines
+    return {
+        named: command
+        for line, command in lines.items()
+        for named in ([f"{line}.{number + 1}" for number in range(times)] if line == name else [line])
+    }
 
 
 def find_procfile() -> Path:
@@ -177,7 +195,16 @@ def _environment() -> dict[str, str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     # The services write into our pipe, but on a terminal a person reads it.
     form = {"QUESTMUX_LOG_FORMAT": "text"} if sys.stdout.isatty() else {}
-    return {**form, **os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**form, **os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+
+
+def _end_with_parent() -> None:
+    """In the child: be asked to end when this program is killed, or its next life would find the ports taken.
+
+    Linux only; `prctl(2)`. Elsewhere the services of a killed `questmux up` live on until they are ended by hand.
+    """
+    if PRCTL is not None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _how(code: int) -> str:

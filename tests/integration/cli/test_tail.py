@@ -1,7 +1,8 @@
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from services.cli.tail import Tail, chosen_types, gateway_url, longest_wait_s
 from services.contract.settings import Settings
 from services.contract.updates import BY_TYPE
 from tests.e2e.stack import free_port
+from tests.waiting import wait_until
 
 Scene = Callable[[ServerConnection], None]
 Judge = Callable[[ServerConnection, Request], Response | None]
@@ -66,6 +68,7 @@ class Seen:
         self.tail = Tail(
             f"ws://127.0.0.1:{port}/",
             "secret",
+            guard=lambda _: None,
             show=self._show,
             say=self.said.append,
             pause=self._pause,
@@ -135,12 +138,66 @@ def test_who_is_not_there_is_named_once() -> None:
     assert seen.pauses == [0.25, 0.5, 1, 2, 4, 8, 10, 10, 10]
 
 
+def test_who_is_watched_never_waits_for_long() -> None:
+    seen = Seen(free_port(), 5, is_watched=True)
+    seen.run()
+
+    assert seen.pauses == [0.25, 0.5, 1, 1, 1]
+
+
 def test_says_which_types_it_does_not_want() -> None:
     heard: list[str | bytes] = []
     with gateway(lambda connection: heard.append(connection.recv())) as server:
         Seen(server.port, 1, unwanted={"event", "attention"}).run()
 
     assert [json.loads(one) for one in heard] == [{"type": "unsubscribe", "data": {"types": ["attention", "event"]}}]
+
+
+def test_is_asked_between_messages_when_to_look_up_again() -> None:
+    asked: list[int] = []
+
+    def look_up() -> float:
+        asked.append(len(seen.shown))
+        return 0.01 if len(asked) < 6 else 60.0
+
+    def wait_and_welcome(connection: ServerConnection) -> None:
+        wait_until(lambda: len(asked) == 6, what="it looks up while nothing comes")
+        welcome(connection)
+
+    with gateway(wait_and_welcome) as server:
+        seen = Seen(server.port, 1, check=look_up)
+        seen.run()
+
+    assert asked == [0, 0, 0, 0, 0, 0, 1, 2]
+
+
+@pytest.mark.timeout(8)
+def test_who_is_watched_takes_a_gateway_that_hangs_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.cli.tail.WATCHED_OPEN_S", 0.1)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:  # Takes connections, and says nothing.
+        seen = Seen(listener.getsockname()[1], 2, is_watched=True)
+        seen.run()
+
+    assert len(seen.said) == 1
+
+
+def test_who_is_watched_takes_a_gateway_that_falls_silent_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.cli.tail.WATCHED_PING_S", 0.1)
+    is_over = threading.Event()
+
+    def fall_silent(connection: ServerConnection) -> None:
+        welcome(connection)
+        monkeypatch.setattr(connection.protocol, "receive_data", lambda _data: None)
+        is_over.wait(20)
+
+    with gateway(fall_silent) as server:
+        seen = Seen(server.port, 1, is_watched=True)
+        try:
+            seen.run()
+        finally:
+            is_over.set()
+
+    assert seen.said[0].startswith("the connection was cut; trying again")
 
 
 def test_a_bad_token_ends_it() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from honcho.printer import Printer
 
-from services.cli.up import Supervisor, find_procfile
+from services.cli.up import Supervisor, find_procfile, repeated
 from services.contract.settings import Settings
 from tests.waiting import wait_until_async
 
@@ -90,3 +90,10 @@ def test_finds_the_procfile_of_the_source_tree() -> None:
     lines = find_procfile().read_text().splitlines()
 
     assert [line.partition(":")[0] for line in lines] == ["core", "poller", "ws", "api"]
+
+
+def test_a_line_that_runs_more_than_once_is_numbered_in_its_place() -> None:
+    lines = {"core": "a", "ws": "b", "api": "c"}
+
+    assert repeated(lines, "ws", 1) == lines
+    assert list(repeated(lines, "ws", 2).items()) == [("core", "a"), ("ws.1", "b"), ("ws.2", "b"), ("api", "c")]

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from services.cli.greeting import greeting
+from services.cli.setup.hook_entries import HOOK_EVENTS, entries
 from services.contract.settings import Settings
 
 
@@ -26,17 +28,22 @@ def test_puts_an_ipv6_host_in_brackets(tmp_path: Path) -> None:
     assert "http://[::1]:1" in greeting(settings(tmp_path, api_host="::1"), "t")
 
 
+ALL = {event: [entry] for event, entry in entries(HOOK_EVENTS, "/data/questmux-hook", None).items()}
+
+
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("hooks", "expected"),
     [
-        ('{"hooks": {"Stop": [{"command": "curl http://127.0.0.1:1/event"}]}}', "installed in Claude Code's settings"),
-        ('{"hooks": {"Stop": [{"command": "~/.claude/questmux-hook"}]}}', "installed in Claude Code's settings"),
-        ('{"hooks": {}}', "not installed; docs/hooks.md"),
-        (None, "not installed; docs/hooks.md"),
+        (ALL, "installed\n"),
+        ({"Stop": ALL["Stop"]}, "installed; for 19 more events: `"),
+        ({}, " setup` shows what changes in Claude Code's settings, and asks\n"),
+        (None, "not installed; `"),
+        ([], "not an object"),
     ],
+    ids=repr,
 )
-def test_says_whether_hooks_are_installed(tmp_path: Path, text: str | None, expected: str) -> None:
-    if text is not None:
-        (tmp_path / "settings.json").write_text(text)
+def test_says_whether_hooks_are_installed(tmp_path: Path, hooks: object, expected: str) -> None:
+    if hooks is not None:
+        (tmp_path / "settings.json").write_text(json.dumps({"hooks": hooks}))
 
     assert expected in greeting(settings(tmp_path), "t")

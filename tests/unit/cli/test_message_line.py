@@ -20,8 +20,10 @@ from services.contract.entities import (
     Window,
 )
 from services.contract.errors import ErrorCode
+from services.contract.game import Badge, Persona, Project, ProjectKind, Quest, QuestStatus
 from services.contract.updates import (
     MESSAGES,
+    AchievementUnlocked,
     Attention,
     Connected,
     Draining,
@@ -33,7 +35,10 @@ from services.contract.updates import (
     PaneRemoved,
     PaneUpdate,
     Personas,
+    PersonaUpdate,
     Pong,
+    ProjectUpdate,
+    QuestUpdate,
     SessionRemoved,
     Sessions,
     SessionUpdate,
@@ -65,6 +70,26 @@ PANE = Pane(
 )
 SESSION = Session(id="s1", status=WORKING, started_at=1, last_event_at=1, pane_id="%3")
 WINDOW = Window(id="@1", tmux_session_id="$0", tmux_session="main", index=0, name="logs", active=True, layout="x")
+PERSONA = Persona(
+    id="p1",
+    name="Amber Falcon",
+    avatar="/api/avatars/p1.svg",
+    level=5,
+    xp=1020,
+    next_level_xp=1500,
+    tier="Apprentice",
+    title="Apprentice Smith",
+    energy=90,
+    morale=70,
+    streak_days=1,
+    created_at=1,
+    last_active_at=1,
+)
+PROJECT = Project(id="r1", name="shop", path="/src/shop", kind=ProjectKind.REPOSITORY, branch="main", level=2, xp=70)
+QUEST = Quest(
+    id="q1", title="Ship it", description="", status=QuestStatus.ACTIVE, created_at=1, changed_at=1, progress=50
+)
+BADGE = Badge(id="first", title="First Steps", rarity="common", unlocked_at=1)
 
 
 def wire(message: Message) -> dict[str, Any]:
@@ -154,6 +179,14 @@ EVENT = KeptEvent(
             "s1 in %3 waiting: permission",
         ),
         (XpGain(session_id="s1", amount=5, reason="prompt", total=15), "s1 +5 (prompt), 15 in all"),
+        (
+            PersonaUpdate(persona=PERSONA),
+            "Amber Falcon, Apprentice Smith of level 5, 1020 XP",
+        ),
+        (ProjectUpdate(project=PROJECT), "shop on main, level 2, 70 XP"),
+        (ProjectUpdate(project=msgspec.structs.replace(PROJECT, branch=None)), "shop, level 2, 70 XP"),
+        (QuestUpdate(quest=QUEST), "Ship it: active, 50 %"),
+        (AchievementUnlocked(persona_id="p1", badge=BADGE), "p1: First Steps (common)"),
         (EventKept(event=EVENT), "PermissionRequest of s1 in %3 (hook)"),
         (
             EventKept(event=msgspec.structs.replace(EVENT, session_id=None, pane_id=None, source="core")),
@@ -231,5 +264,5 @@ def test_what_has_no_colour_has_no_escapes(had: Mirror) -> None:
 
 
 def test_every_type_that_can_come_and_says_something_is_told() -> None:
-    silent = {"pong", "persona_update", "project_update", "quest_update"}
+    silent = {"pong"}
     assert {kind.type for kind in MESSAGES} - _TELL.keys() == silent

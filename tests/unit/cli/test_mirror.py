@@ -285,3 +285,14 @@ def test_who_was_behind_or_away_ends_with_the_same(changes: list[tuple[str, str]
 
     assert state(behind) == state(away) == state(whole)
     assert behind.seq == away.seq == len(every)
+
+
+@pytest.mark.parametrize("kind", ["persona", "project", "quest"])
+def test_the_things_of_the_game_are_replaced_by_a_snapshot_and_one_by_one(kind: str) -> None:
+    mirror = mirror_of(connected(), *snapshot(7))
+    mirror.apply(message(f"{kind}s", **{f"{kind}s": [thing("a"), thing("b")]}))
+    mirror.apply(message(f"{kind}_update", 8, **{kind: thing("b", 2)}))
+    mirror.apply(message(f"{kind}_update", 9, **{kind: thing("c", 1)}))
+
+    assert getattr(mirror, f"{kind}s") == {"a": thing("a"), "b": thing("b", 2), "c": thing("c", 1)}
+    assert mirror.seq == 9

@@ -1,0 +1,1 @@
+"""`questmux demo`: scripted agents from recordings, in a tmux server, folders and ports of their own."""

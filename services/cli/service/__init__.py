@@ -1,0 +1,1 @@
+"""`questmux service`: Questmux started with the person's session, by systemd or launchd."""

@@ -1,0 +1,1 @@
+"""`questmux setup` and `unsetup`: our hooks into Claude Code's settings, and out again."""

@@ -1,10 +1,10 @@
-# run, test, check, bench and test-claude each do their own set-up from a fresh clone.
+# run, test, check, bench, soak and test-claude each do their own set-up from a fresh clone.
 # Needs: Python >= 3.11 with venv, tmux, make.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-claude lint check bench format lock clean
+.PHONY: help run test test-claude lint check bench soak autobahn format lock clean
 
 help:
 	@echo "make run    start Questmux and print where it is (Ctrl-C stops it)"
@@ -12,6 +12,8 @@ help:
 	@echo "make check  format, lint, types, import rules, tests with coverage"
 	@echo "make test-claude  play the newest real Claude Code against this checkout (needs npm, Linux)"
 	@echo "make bench  print the measured figures beside their goals"
+	@echo "make autobahn  play the Autobahn testsuite against the gateway (needs wstest, see docs/testing-websocket.md)"
+	@echo "make soak   hold one gateway to its goals with a thousand clients and more (about ten minutes)"
 
 .venv/run.stamp: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "questmux needs Python 3.11 or newer: install python3"; exit 1; }
@@ -53,6 +55,13 @@ check: lint
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m bench
+
+# By hand: wstest is a program for Python 2.7.
+autobahn: .venv/dev.stamp
+	$(BIN)/python -m tests.autobahn
+
+soak: .venv/dev.stamp
+	$(BIN)/python -m pytest tests/soak --long --timeout 600 -p no:randomly
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format .

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.setup.hook_entries import HOOK_EVENTS
 from services.contract.commands import AnyClientMessage, CloseCode
 from services.contract.errors import ErrorCode
 from services.contract.settings import PREFIX, Folders, Settings, read_settings
@@ -104,3 +105,12 @@ def test_every_link_leads_somewhere(document: Path) -> None:
             broken.append(link)
 
     assert not broken
+
+
+def test_every_hook_event_is_listed() -> None:
+    listed = re.search(
+        r"^The events: (.*?)\.$", (ROOT / "docs/hooks.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+    assert listed is not None
+    assert tuple(re.findall(r"`(\w+)`", listed[1])) == HOOK_EVENTS

@@ -3,10 +3,11 @@
 import json
 import os
 import platform
-import re
 import shlex
 import shutil
 import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +21,6 @@ QUIET: Final = {
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_TELEMETRY": "1",
 }
-HELD_EVENT: Final = "PermissionRequest"
-"""The one hook that Claude Code waits for, so that it could be answered from elsewhere."""
-_EVENT: Final = re.compile(r"`([A-Z]\w+)`")
 
 
 def install(folder: Path) -> Path:
@@ -56,7 +54,7 @@ def version(program: Path) -> str:
 
 
 class Home:
-    """A person's home folder in which Claude Code has been set up, with Questmux's hooks."""
+    """A person's home folder in which Claude Code has been set up."""
 
     def __init__(self, folder: Path, program: Path, api_address: str) -> None:
         self.folder = folder
@@ -74,14 +72,13 @@ class Home:
         }
         (self.folder / ".claude.json").write_text(json.dumps(state))
 
-    def set_up_hooks(self) -> None:
-        """As docs/hooks.md says, word for word, but that a permission's hook is waited for."""
-        document = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
-        script = self.claude_dir / "questmux-hook"
-        script.write_text(_hook_script(document))
-        script.chmod(0o755)
-        hooks = {name: [{"hooks": [_hook(name, script)]}] for name in _hook_events(document)}
-        (self.claude_dir / "settings.json").write_text(json.dumps({"hooks": hooks}))
+    def set_up_hooks(self, questmux: Mapping[str, str], *options: str) -> str:
+        """As a person does it, with `questmux setup` in this environment; what it printed."""
+        words = [sys.executable, "-m", "services.cli.main", "setup", "--yes", *options]
+        environment = {**questmux, "HOME": str(self.folder)}
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def environment(self, **more: str) -> dict[str, str]:
         """All that a shell in a pane gets, besides what tmux adds: nothing of this machine's own."""
@@ -113,21 +110,3 @@ class Home:
             except (OSError, ValueError):
                 continue  # It is being written, or has just gone.
         return records
-
-
-def _hook_script(document: str) -> str:
-    script = re.search(r"```sh\n(.*?)```", document, re.DOTALL)
-    assert script is not None, "docs/hooks.md shows no script"
-    lines = [line.removeprefix("   ") for line in script[1].splitlines()]
-    return "\n".join(lines).replace("$(date +%s)000", "$(date +%s%3N)") + "\n"
-
-
-def _hook_events(document: str) -> list[str]:
-    listed = re.search(r"give each of these events the same entry:(.*?)```", document, re.DOTALL)
-    assert listed is not None, "docs/hooks.md lists no events"
-    return _EVENT.findall(listed[1])
-
-
-def _hook(name: str, script: Path) -> dict[str, Any]:
-    waits = {"timeout": 600} if name == HELD_EVENT else {"async": True, "timeout": 5}
-    return {"type": "command", "command": str(script), **waits}

@@ -67,8 +67,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with MessagesApi() as api:
         home = Home(folder / "home", Path(os.environ[PROGRAM_VARIABLE]), api.address)
         home.set_up(work)
-        home.set_up_hooks()
         stack = Stack(folder / "questmux", HOME=str(home.folder))
+        home.set_up_hooks(stack.environment)
         try:
             # tmux ends with its last session, and scenes come and go.
             stack.tmux("new-session", "-d", "-c", str(work), "exec cat")

@@ -23,9 +23,7 @@ class ClaudePane:
         self._stack, self._home = stack, home
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        command = home.shell_command(
-            QUESTMUX_DATA_DIR=str(stack.data_dir), QUESTMUX_API_PORT=str(stack.api_port), **environment
-        )
+        command = home.shell_command(**environment)
         size = ("-x", str(columns), "-y", str(ROWS))
         words = ("-d", "-P", "-F", "#{pane_id}", *size, "-c", str(folder), command)
         self.id = stack.tmux("new-session", *words).strip()
@@ -40,6 +38,11 @@ class ClaudePane:
         """The visible rows, without blanks at their ends."""
         rows = self._stack.tmux("capture-pane", "-p", "-t", self.id).split("\n")
         return "\n".join(row.rstrip() for row in rows).rstrip("\n")
+
+    def history(self) -> list[str]:
+        """All rows that this pane has had, without blanks at their ends."""
+        rows = self._stack.tmux("capture-pane", "-p", "-S", "-", "-t", self.id).split("\n")
+        return [row.rstrip() for row in rows]
 
     def shows(self, pattern: str) -> bool:
         """Whether a row, or several with `(?s)`, match."""

@@ -6,18 +6,16 @@ import sys
 import tty
 from pathlib import Path
 
-CLEAR = "\x1b[?25l\x1b[?7l\x1b[H\x1b[2J"
+from services.cli.demo.drawing import redrawn
 
 
 def main(fifo: Path) -> None:
-    """Draw until the writer closes; never scrolls, so that the last row can be filled."""
+    """Draw until the writer closes, each screen whole."""
     tty.setraw(0)
     os.write(1, b"ready")
     with fifo.open(encoding="utf-8") as screens:
         for text in screens:
-            rows = json.loads(text).split("\n")
-            drawn = CLEAR + "".join(f"\x1b[{number};1H{row}" for number, row in enumerate(rows, 1))
-            left = drawn.encode()
+            left = redrawn("", json.loads(text))
             while left:
                 left = left[os.write(1, left) :]
 

@@ -2,21 +2,23 @@
 
 import json
 import os
-import sys
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Any, TextIO
+from typing import Any
 
 from msgspec import Struct
 
+from services.cli.demo.actor import proc_start
+from services.cli.demo.panes import Screen
+from services.cli.demo.stage import PROGRAM
 from tests.e2e.recordings import calls, registry, screens
 from tests.e2e.stack import Stack
 from tests.e2e.watcher import Watcher
 from tests.waiting import wait_until
 
-PLAYER = Path(__file__).with_name("player.py")
 SOURCES = ("hooks", "registry", "screen", "processes")
 
 
@@ -51,29 +53,27 @@ class Actor:
     def __init__(self, stack: Stack, folder: Path, run: str, without: str | None) -> None:
         self._stack = stack
         self._without = without
-        self._name = run
-        program = folder / "bin" / ("program" if without == "processes" else "claude")
-        self._fifo = folder / f"{run}.fifo"
-        os.mkfifo(self._fifo)
-        words = f"{program} {PLAYER} {self._fifo}; exec cat"
-        self.pane_id = stack.tmux("new-window", "-d", "-P", "-F", "#{pane_id}", "-t", "lab:", words).strip()
-        self._screen: TextIO = self._fifo.open("w", encoding="utf-8")  # Waits for the player.
-        wait_until(self._is_ready, deadline_s=20, what=f"the player of {run}")
-        self._pid = int(stack.tmux("display-message", "-p", "-t", self.pane_id, "#{pane_pid}"))
-        children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
-        self._pid = int(children[0]) if children else self._pid
+        self._program = folder / "bin" / ("program" if without == "processes" else "claude")
+        words = f"{self._program} {folder / 'bin' / 'typed'}; exec cat"
+        answer = "#{pane_id} #{pane_pid} #{pane_tty}"
+        window = stack.tmux("new-window", "-d", "-P", "-F", answer, "-t", "lab:", words)
+        self.pane_id, self._shell, terminal = window.split()
+        self._pid = wait_until(self._running, deadline_s=20, what=f"the program of {run}")
+        self._screen = Screen(terminal)
         self._file = folder / "claude" / "sessions" / f"{self._pid}.json"
-        self._start_ticks = Path(f"/proc/{self._pid}/stat").read_text().rpartition(") ")[2].split()[19]
 
-    def _is_ready(self) -> bool:
-        return "ready" in self._stack.tmux("capture-pane", "-p", "-t", self.pane_id)
+    def _running(self) -> int:
+        """The program's pid, once it is the one that was asked for; 0 before."""
+        children = Path(f"/proc/{self._shell}/task/{self._shell}/children").read_text().split()
+        names = {int(pid): Path(f"/proc/{pid}/comm").read_text().strip() for pid in children}
+        return next((pid for pid, name in names.items() if name == self._program.name), 0)
 
     def play(self, step: Step, origin_s: float) -> None:
         """Do one step of the run. `origin_s` is when it began, by the wall's clock."""
         match step.kind:
             case "hook" if self._without != "hooks":
                 headers = {"X-Tmux-Pane": self.pane_id, "X-Sent-At": str(round(time.time() * 1000))}
-                assert self._stack.post_event(self._mine(step.value), headers).status == 200
+                assert self._stack.post_event(self._mine(step.value), headers).status in {200, 202}
             case "registry" if self._without != "registry":
                 self.register(step.value, origin_s)
             case "screen" if self._without != "screen":
@@ -85,11 +85,12 @@ class Actor:
 
     def draw(self, text: str) -> None:
         """Show a screen in the pane."""
-        self._screen.write(json.dumps(text) + "\n")
-        self._screen.flush()
+        self._screen.draw(text)
+        wait_until(self._screen.flush, what="the terminal to take it")
 
     def end(self) -> None:
         """The program leaves the pane."""
+        os.kill(self._pid, signal.SIGTERM)
         self._screen.close()
 
     def _mine(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class Actor:
 
     def write(self, record: dict[str, Any]) -> None:
         """Write a registry file of this pane's program."""
-        own = {"pid": self._pid, "procStart": self._start_ticks, "pidDomain": None}
+        own = {"pid": self._pid, "procStart": proc_start(self._pid), "pidDomain": None}
         self._file.write_text(json.dumps(record | own))
 
 
@@ -146,8 +147,10 @@ def stage(stack: Stack, folder: Path) -> None:
     """Folders, programs and a tmux session to play in."""
     (folder / "claude" / "sessions").mkdir(parents=True)
     (folder / "bin").mkdir()
+    os.mkfifo(folder / "bin" / "typed")
     for name in ("claude", "program"):
-        (folder / "bin" / name).symlink_to(Path(sys.executable).resolve())
+        (folder / "bin" / name).write_text(PROGRAM)
+        (folder / "bin" / name).chmod(0o700)
     stack.tmux("new-session", "-d", "-s", "lab", "-x", "110", "-y", "40", "cat")
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 import uuid
@@ -24,6 +25,8 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 STOP_S = 10.0
+_giving = threading.Lock()
+_given: set[int] = set()
 
 
 class Answer:
@@ -70,6 +73,7 @@ class Stack:
             "QUESTMUX_DATA_DIR": str(self.data_dir),
             "QUESTMUX_RUNTIME_DIR": str(self.runtime_dir),
             "QUESTMUX_CONFIG": str(self._empty_config()),
+            "QUESTMUX_TIME_ZONE": "UTC",
             "QUESTMUX_API_PORT": str(self.api_port),
             "QUESTMUX_WS_PORT": str(self.ws_port),
             "QUESTMUX_TMUX_SOCKET": self.tmux_socket,
@@ -229,10 +233,15 @@ class Stack:
 
 
 def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has now, and that nobody else was given here: stacks may be made side by side."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        with _giving:
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def is_open(port: int) -> bool:

@@ -47,7 +47,12 @@ def _nothing_crashed_and_nothing_is_lost(running: Stack) -> Iterator[None]:
     assert (health.status, health.data["status"]) == (200, "ok")
     after = newest(running)
     answer = running.post_event({**HOOK, "session_id": "afterwards"})
-    assert answer.data["seq"] == after + 1
+    assert hooks_after(running, after) == [answer.data["seq"]]
+
+
+def hooks_after(stack: Stack, seq: int) -> list[int]:
+    """The numbers of the hook calls since; the poller's readings have numbers between them."""
+    return [event["seq"] for event in stack.get(f"/api/events?after={seq}")["events"] if event["source"] == "hook"]
 
 
 def newest(stack: Stack) -> int:
@@ -364,7 +369,7 @@ def test_requests_behind_each_other_are_all_answered_in_order(running: Stack) ->
         answers = [wire.answer() for _ in range(3)]
 
     assert [answer.status for answer in answers] == [200, 400, 200]
-    assert answers[2].data["seq"] == answers[0].data["seq"] + 1
+    assert hooks_after(running, answers[0].data["seq"]) == [answers[2].data["seq"]]
 
 
 def test_a_websocket_at_the_wrong_port(running: Stack) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import ROOT, STOP_S, Stack
+from tests.e2e.stack import ROOT, STOP_S, Stack, is_open
 from tests.e2e.watcher import Watcher
 from tests.waiting import wait_until
 
@@ -127,7 +127,8 @@ def test_up_starts_greets_restarts_and_stops(unstarted: Stack) -> None:
         greeting = output(stack)
         assert f"http://127.0.0.1:{stack.api_port}" in greeting
         assert f"ws://127.0.0.1:{stack.ws_port}" in greeting
-        assert stack.token in greeting
+        assert str(stack.data_dir / "token") in greeting
+        assert stack.token not in greeting, "what is no terminal is a log, and others may read it"
         assert "1 windows, 1 panes" in greeting
         assert "Ctrl-C" in greeting
         stack.wait_ready()
@@ -181,3 +182,16 @@ def test_a_second_core_on_the_same_data_is_refused_with_a_sentence(stack: Stack)
 
     assert re.search(r"questmux core: another core \(pid \d+\) works on", stack.log("core"))
     assert stack.health().status == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_the_services_of_a_killed_up_end_and_the_next_one_starts(unstarted: Stack) -> None:
+    stack = unstarted
+    with foreground(stack, "questmux", "up") as up:
+        wait_until(lambda: "Questmux is up" in output(stack), 30, "the greeting")
+        up.kill()
+        up.wait(10)
+        wait_until(lambda: not is_open(stack.api_port) and not is_open(stack.ws_port), 20, "the services have ended")
+
+    with foreground(stack, "questmux", "up"):
+        stack.wait_ready()

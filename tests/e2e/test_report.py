@@ -41,6 +41,7 @@ def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Ac
         actor = Actor(stack, folder, "acting", None)
         tell_secrets(actor)
         wait_until(lambda: status_of(stack, actor) == "waiting", 20, "the dialog")
+        wait_until(lambda: stack.get("/api/sessions")["sessions"][0]["kind"], 20, "the registry")
         yield stack, actor
         actor.play(Step(0, 0, "acting", "end", None), 0)
     finally:

@@ -47,6 +47,15 @@ class Step(Struct, frozen=True, order=True):
     value: Any
 
 
+class Played(Struct, frozen=True):
+    """A step of a run's registry, whether its file was written or not: until `began_s` the one before was true, from
+    `done_s` on this one was. In seconds of the wall's clock; a busy machine plays late."""
+
+    began_s: float
+    done_s: float
+    record: dict[str, Any] | None
+
+
 class Actor:
     """One run in one pane. Its program is called `claude`, unless the process tree is to tell nothing."""
 
@@ -61,6 +70,8 @@ class Actor:
         self._pid = wait_until(self._running, deadline_s=20, what=f"the program of {run}")
         self._screen = Screen(terminal)
         self._file = folder / "claude" / "sessions" / f"{self._pid}.json"
+        self.played: list[Played] = []
+        """What was true of the program, in order."""
 
     def _running(self) -> int:
         """The program's pid, once it is the one that was asked for; 0 before."""
@@ -70,6 +81,12 @@ class Actor:
 
     def play(self, step: Step, origin_s: float) -> None:
         """Do one step of the run. `origin_s` is when it began, by the wall's clock."""
+        began_s = time.time()
+        self._do(step, origin_s)
+        if step.kind == "registry":
+            self.played.append(Played(began_s, time.time(), step.value))
+
+    def _do(self, step: Step, origin_s: float) -> None:
         match step.kind:
             case "hook" if self._without != "hooks":
                 headers = {"X-Tmux-Pane": self.pane_id, "X-Sent-At": str(round(time.time() * 1000))}
@@ -134,13 +151,12 @@ def steps(runs: Sequence[str]) -> list[Step]:
     return sorted(found)
 
 
-def play(actors: dict[str, Actor]) -> float:
-    """Play all runs side by side; answers when they began, by the wall's clock."""
+def play(actors: dict[str, Actor]) -> None:
+    """Play all runs side by side."""
     origin_s, pause = time.time(), Event()
     for step in steps(list(actors)):
         pause.wait(max(0.0, origin_s + step.t - time.time()))
         actors[step.run].play(step, origin_s)
-    return origin_s
 
 
 def stage(stack: Stack, folder: Path) -> None:

@@ -1,14 +1,19 @@
 """At every moment of every recording the status is the truth, with all sources and with each one taken away."""
 
+import os
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from msgspec import Struct
 
-from tests.e2e.recordings import RUNS, registry
-from tests.e2e.replay import SOURCES, Actor, TimedWatcher, moments, play, stage
+from tests.e2e.metronome import Metronome
+from tests.e2e.recordings import RUNS
+from tests.e2e.replay import SOURCES, Actor, Played, TimedWatcher, moments, play, stage
 from tests.e2e.stack import Stack
 
 WITHIN_S = 1.0
@@ -17,18 +22,19 @@ AHEAD_S = 0.3
 """How far hooks and screens may be ahead of the recorded registry, which was read every 0.1 s."""
 EVERY_S = 0.05
 ALL = "nothing"
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+"""Not on a disk: one `fsync` of a busy one was seen to take two seconds, and core tells only what it has kept."""
 
 
 class Lie(Struct, frozen=True):
-    """A moment at which the status was not so."""
+    """A moment at which the status was not so, in seconds from the run's first one."""
 
-    run: str
     t: float
     said: str
     truths: set[str]
 
 
-def truths(run: str, start: float, end: float) -> set[str]:
+def truths(played: Sequence[Played], start_s: float, end_s: float) -> set[str]:
     """What was true of the pane at some moment of this time."""
     names = {
         None: {"none", "ended", "unknown"},  # The process is not there.
@@ -39,37 +45,59 @@ def truths(run: str, start: float, end: float) -> set[str]:
         "shell": {"working", "idle"},
     }
     found: set[str] = set()
-    records = registry(run)
-    for number, row in enumerate(records):
-        until = records[number + 1].t if number + 1 < len(records) else float("inf")
-        if row.t <= end and until >= start:
+    for number, row in enumerate(played):
+        until_s = played[number + 1].done_s if number + 1 < len(played) else float("inf")
+        if row.began_s <= end_s and until_s >= start_s:
             found |= names[None if row.record is None else row.record.get("status", "")]
+    if any(start_s <= began_s <= end_s for began_s in hand_overs(played)):
+        found.add("ended")
     return found
 
 
-def said_at(statuses: list[tuple[float, str, str]], pane_id: str, t: float) -> str:
-    """What a client had been told of a pane by a time."""
-    before = [name for at, pane, name in statuses if pane == pane_id and at <= t]
+def hand_overs(played: Sequence[Played]) -> Iterator[float]:
+    """When the process took up another session, by `/clear`: for a moment there is only the one that has ended."""
+    for row, following in pairwise(played):
+        if row.record and following.record and row.record["sessionId"] != following.record["sessionId"]:
+            yield following.began_s
+
+
+class Heard(Struct, frozen=True):
+    """What was true of a run, and what a client was told of its pane, by the wall's clock."""
+
+    played: list[Played]
+    statuses: list[tuple[float, str]]
+    end_s: float
+
+
+def said_at(statuses: list[tuple[float, str]], at_s: float) -> str:
+    """What a client had been told by a time."""
+    before = [name for told_s, name in statuses if told_s <= at_s]
     return before[-1] if before else "none"
 
 
-def judge(watcher: TimedWatcher, pane_id: str, run: str, origin_s: float) -> tuple[float, list[Lie]]:
-    """The share of moments with a true status, and the others."""
-    end = registry(run)[-1].t + 2 * WITHIN_S
-    times = list(moments(0.0, end, EVERY_S))
+def judge(heard: Heard, metronome: Metronome) -> tuple[float, list[Lie]]:
+    """The share of moments with a true status, and the others. A moment's time to follow is the machine's."""
+    begin_s, end_s = heard.played[0].began_s, heard.end_s
+    times = list(moments(begin_s, end_s, EVERY_S))
     lies = [
-        Lie(run, round(t, 2), said, true)
-        for t in times
-        if (said := said_at(watcher.statuses, pane_id, origin_s + t))
-        not in (true := truths(run, t - WITHIN_S, t + AHEAD_S))
+        Lie(round(at_s - begin_s, 2), said, true)
+        for at_s in times
+        if (said := said_at(heard.statuses, at_s))
+        not in (true := truths(heard.played, metronome.before(at_s, WITHIN_S), at_s + AHEAD_S))
     ]
     return 1 - len(lies) / len(times), lies
 
 
-def watched(without: str | None, folder: Path) -> dict[str, tuple[float, list[Lie]]]:
-    """All recordings played to one Questmux without one of its sources; how true each was, and where it was not."""
+def heard_of(actor: Actor, watcher: TimedWatcher) -> Heard:
+    """What came of one run."""
+    statuses = [(told_s, name) for told_s, pane_id, name in watcher.statuses if pane_id == actor.pane_id]
+    return Heard(actor.played, statuses, actor.played[-1].done_s + 2 * WITHIN_S)
+
+
+def watched(without: str | None, folder: Path, data_dir: Path) -> dict[str, Heard]:
+    """All recordings played to one Questmux without one of its sources; what was true of each, and what was told."""
     folder.mkdir()
-    stack = Stack(folder / "data", QUESTMUX_CLAUDE_DIR=str(folder / "claude"))
+    stack = Stack(data_dir, QUESTMUX_CLAUDE_DIR=str(folder / "claude"))
     try:
         stage(stack, folder)
         actors = {run: Actor(stack, folder, run, without) for run in RUNS}
@@ -77,25 +105,48 @@ def watched(without: str | None, folder: Path) -> dict[str, tuple[float, list[Li
         stack.wait_ready()
         with TimedWatcher(stack.ws_port, stack.token) as watcher:
             watcher.wait(lambda: {actor.pane_id for actor in actors.values()} <= watcher.panes.keys(), "all panes")
-            origin_s = play(actors)
-            time_left = origin_s + max(registry(run)[-1].t for run in RUNS) + 2 * WITHIN_S - time.time()
-            watcher.wait(lambda: time.time() >= origin_s + time_left, "the last moments")
-        return {run: judge(watcher, actor.pane_id, run, origin_s) for run, actor in actors.items()}
+            play(actors)
+            end_s = time.time() + 2 * WITHIN_S
+            watcher.wait(lambda: time.time() >= end_s, "the last moments")
+        return {run: heard_of(actor, watcher) for run, actor in actors.items()}
     finally:
         stack.close(shows_logs=False)
 
 
-def test_the_status_is_true(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder that no disk holds up, where there is such a place."""
+    place = MEMORY if os.access(MEMORY, os.W_OK) else tmp_path
+    with TemporaryDirectory(prefix="qm-truth-", dir=place) as folder:
+        yield Path(folder)
+
+
+def test_the_status_is_true(tmp_path: Path, memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One Questmux for each source that is taken away, side by side: a recording takes as long as it took."""
-    with ThreadPoolExecutor(len(SOURCES) + 1) as threads:
+    with Metronome(memory) as metronome, ThreadPoolExecutor(len(SOURCES) + 1) as threads:
         every = {
-            without or ALL: threads.submit(watched, without, tmp_path / (without or ALL))
-            for without in (None, *SOURCES)
+            name: threads.submit(watched, without, tmp_path / name, memory / name)
+            for name, without in ((ALL, None), *zip(SOURCES, SOURCES, strict=True))
         }
-    judged = {(name, run): one for name, future in every.items() for run, one in future.result().items()}
+    judged = {
+        (name, run): judge(heard, metronome) for name, future in every.items() for run, heard in future.result().items()
+    }
 
     with capsys.disabled():
         print()
         for (name, run), (share, found) in judged.items():
             print(f"without {name:10} {run:18} {share:7.2%} {found[:1]}")
-    assert {(name, run): lies for (name, run), (_, lies) in judged.items() if lies} == {}
+    assert {key: lies for key, (_, lies) in judged.items() if lies} == {}
+
+
+def test_time_that_the_machine_took_is_nobodys(tmp_path: Path) -> None:
+    metronome = Metronome(tmp_path)
+    start_s = time.time()
+    for passed_s in (0.05, 0.1, 0.15, 2.15, 2.2, 2.25):  # It stood still for two seconds.
+        metronome.beat(start_s + passed_s)
+
+    assert metronome.before(start_s + 0.15, 0.08) == pytest.approx(start_s + 0.05, abs=0.01)
+    assert metronome.before(start_s + 2.2, 0.2) == pytest.approx(start_s + 0.05, abs=0.06)
+    assert metronome.before(start_s + 1.0, 0.15) == pytest.approx(start_s + 0.1, abs=0.06), "while it stood still"
+    assert metronome.before(start_s + 9.0, 1.0) == pytest.approx(start_s + 8.0), "after the last beat"
+    assert metronome.before(start_s - 5.0, 1.0) == pytest.approx(start_s - 6.0), "before the first"

@@ -48,12 +48,14 @@ class Step(Struct, frozen=True, order=True):
 
 
 class Played(Struct, frozen=True):
-    """A step of a run's registry, whether its file was written or not: until `began_s` the one before was true, from
-    `done_s` on this one was. In seconds of the wall's clock; a busy machine plays late."""
+    """A step of a run, in seconds of the wall's clock: a busy machine plays late.
 
+    A record of the registry is one also when its file is not to be written.
+    """
+
+    step: Step
     began_s: float
     done_s: float
-    record: dict[str, Any] | None
 
 
 class Actor:
@@ -71,7 +73,7 @@ class Actor:
         self._screen = Screen(terminal)
         self._file = folder / "claude" / "sessions" / f"{self._pid}.json"
         self.played: list[Played] = []
-        """What was true of the program, in order."""
+        """All steps so far, in order."""
 
     def _running(self) -> int:
         """The program's pid, once it is the one that was asked for; 0 before."""
@@ -83,8 +85,7 @@ class Actor:
         """Do one step of the run. `origin_s` is when it began, by the wall's clock."""
         began_s = time.time()
         self._do(step, origin_s)
-        if step.kind == "registry":
-            self.played.append(Played(began_s, time.time(), step.value))
+        self.played.append(Played(step, began_s, time.time()))
 
     def _do(self, step: Step, origin_s: float) -> None:
         match step.kind:

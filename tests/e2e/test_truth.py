@@ -4,9 +4,9 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from msgspec import Struct
@@ -31,41 +31,55 @@ class Lie(Struct, frozen=True):
 
     t: float
     said: str
-    truths: set[str]
+    true: set[str]
 
 
-def truths(played: Sequence[Played], start_s: float, end_s: float) -> set[str]:
-    """What was true of the pane at some moment of this time."""
-    names = {
-        None: {"none", "ended", "unknown"},  # The process is not there.
-        "": {"none", "ended", "unknown", "idle"},  # It starts.
-        "busy": {"working"},
-        "idle": {"idle"},
-        "waiting": {"waiting"},
-        "shell": {"working", "idle"},
-    }
-    found: set[str] = set()
-    for number, row in enumerate(played):
-        until_s = played[number + 1].done_s if number + 1 < len(played) else float("inf")
-        if row.began_s <= end_s and until_s >= start_s:
-            found |= names[None if row.record is None else row.record.get("status", "")]
-    if any(start_s <= began_s <= end_s for began_s in hand_overs(played)):
-        found.add("ended")
+class Truth(Struct, frozen=True):
+    """What was true of a pane from one time to another, both of the wall's clock."""
+
+    begin_s: float
+    end_s: float
+    names: frozenset[str]
+
+
+NAMES = {
+    None: frozenset({"none", "ended", "unknown"}),  # The process is not there.
+    "": frozenset({"none", "ended", "unknown", "idle"}),  # It starts.
+    "busy": frozenset({"working"}),
+    "idle": frozenset({"idle"}),
+    "waiting": frozenset({"waiting"}),
+    "shell": frozenset({"working", "idle"}),
+}
+
+
+def truths_of(played: Sequence[Played]) -> list[Truth]:
+    """What was true of a run, as the registry had it: what it has next begins with the first step that may be ahead."""
+    records = [one for one in played if one.step.kind == "registry"]
+    begins = [next(any_.began_s for any_ in played if any_.step.t >= one.step.t - AHEAD_S) for one in records]
+    ends = [*(one.done_s for one in records[1:]), float("inf")]
+    found: list[Truth] = []
+    before: dict[str, Any] | None = None
+    for one, begin_s, end_s in zip(records, begins, ends, strict=True):
+        record = one.step.value
+        found.append(Truth(begin_s, end_s, NAMES[None if record is None else record.get("status", "")]))
+        if record and before and record["sessionId"] != before["sessionId"]:
+            # `/clear`: for a moment there is only the session that has ended.
+            found.append(Truth(begin_s, one.done_s, frozenset({"ended"})))
+        before = record
     return found
 
 
-def hand_overs(played: Sequence[Played]) -> Iterator[float]:
-    """When the process took up another session, by `/clear`: for a moment there is only the one that has ended."""
-    for row, following in pairwise(played):
-        if row.record and following.record and row.record["sessionId"] != following.record["sessionId"]:
-            yield following.began_s
+def true_between(truths: Sequence[Truth], start_s: float, end_s: float) -> set[str]:
+    """What was true at some moment of this time."""
+    return {name for one in truths if one.begin_s <= end_s and one.end_s >= start_s for name in one.names}
 
 
 class Heard(Struct, frozen=True):
     """What was true of a run, and what a client was told of its pane, by the wall's clock."""
 
-    played: list[Played]
+    truths: list[Truth]
     statuses: list[tuple[float, str]]
+    begin_s: float
     end_s: float
 
 
@@ -77,13 +91,12 @@ def said_at(statuses: list[tuple[float, str]], at_s: float) -> str:
 
 def judge(heard: Heard, metronome: Metronome) -> tuple[float, list[Lie]]:
     """The share of moments with a true status, and the others. A moment's time to follow is the machine's."""
-    begin_s, end_s = heard.played[0].began_s, heard.end_s
-    times = list(moments(begin_s, end_s, EVERY_S))
+    times = list(moments(heard.begin_s, heard.end_s, EVERY_S))
     lies = [
-        Lie(round(at_s - begin_s, 2), said, true)
+        Lie(round(at_s - heard.begin_s, 2), said, true)
         for at_s in times
         if (said := said_at(heard.statuses, at_s))
-        not in (true := truths(heard.played, metronome.before(at_s, WITHIN_S), at_s + AHEAD_S))
+        not in (true := true_between(heard.truths, metronome.before(at_s, WITHIN_S), at_s))
     ]
     return 1 - len(lies) / len(times), lies
 
@@ -91,7 +104,8 @@ def judge(heard: Heard, metronome: Metronome) -> tuple[float, list[Lie]]:
 def heard_of(actor: Actor, watcher: TimedWatcher) -> Heard:
     """What came of one run."""
     statuses = [(told_s, name) for told_s, pane_id, name in watcher.statuses if pane_id == actor.pane_id]
-    return Heard(actor.played, statuses, actor.played[-1].done_s + 2 * WITHIN_S)
+    first, last = actor.played[0], actor.played[-1]
+    return Heard(truths_of(actor.played), statuses, first.began_s, last.done_s + 2 * WITHIN_S)
 
 
 def watched(without: str | None, folder: Path, data_dir: Path) -> dict[str, Heard]:

@@ -19,6 +19,8 @@ from tests.e2e.stack import Stack
 from tests.e2e.watcher import Watcher
 from tests.waiting import wait_until
 
+APART_S = 0.25
+"""How long after another a run begins."""
 SOURCES = ("hooks", "registry", "screen", "processes")
 
 
@@ -81,19 +83,19 @@ class Actor:
         names = {int(pid): Path(f"/proc/{pid}/comm").read_text().strip() for pid in children}
         return next((pid for pid, name in names.items() if name == self._program.name), 0)
 
-    def play(self, step: Step, origin_s: float) -> None:
-        """Do one step of the run. `origin_s` is when it began, by the wall's clock."""
+    def play(self, step: Step, begin_s: float) -> None:
+        """Do one step of the run. `begin_s` is when the run began, by the wall's clock."""
         began_s = time.time()
-        self._do(step, origin_s)
+        self._do(step, begin_s)
         self.played.append(Played(step, began_s, time.time()))
 
-    def _do(self, step: Step, origin_s: float) -> None:
+    def _do(self, step: Step, begin_s: float) -> None:
         match step.kind:
             case "hook" if self._without != "hooks":
                 headers = {"X-Tmux-Pane": self.pane_id, "X-Sent-At": str(round(time.time() * 1000))}
                 assert self._stack.post_event(self._mine(step.value), headers).status in {200, 202}
             case "registry" if self._without != "registry":
-                self.register(step.value, origin_s)
+                self.register(step.value, begin_s)
             case "screen" if self._without != "screen":
                 self.draw(step.value)
             case "end":
@@ -118,12 +120,12 @@ class Actor:
         """Each way of playing has its own sessions."""
         return f"{self._without or 'nothing'}-{recorded}"
 
-    def register(self, record: dict[str, Any] | None, origin_s: float) -> None:
+    def register(self, record: dict[str, Any] | None, begin_s: float) -> None:
         """Write the program's registry file, or delete it; times are moved to when the run began."""
         if record is None:
             self._file.unlink(missing_ok=True)
             return
-        shift = round(origin_s * 1000) - record["startedAt"]
+        shift = round(begin_s * 1000) - record["startedAt"]
         mine = record | {
             "sessionId": self.session_id(record["sessionId"]),
             "startedAt": record["startedAt"] + shift,
@@ -153,11 +155,16 @@ def steps(runs: Sequence[str]) -> list[Step]:
 
 
 def play(actors: dict[str, Actor]) -> None:
-    """Play all runs side by side."""
+    """Play all runs side by side, the longest first: they were recorded by one script, and would all do the same at the
+    same moment."""
+    todo = steps(list(actors))
+    lengths = {step.run: step.t for step in todo}
+    begins = {run: i * APART_S for i, run in enumerate(sorted(lengths, key=lambda run: -lengths[run]))}
     origin_s, pause = time.time(), Event()
-    for step in steps(list(actors)):
-        pause.wait(max(0.0, origin_s + step.t - time.time()))
-        actors[step.run].play(step, origin_s)
+    for step in sorted(todo, key=lambda step: begins[step.run] + step.t):
+        begin_s = origin_s + begins[step.run]
+        pause.wait(max(0.0, begin_s + step.t - time.time()))
+        actors[step.run].play(step, begin_s)
 
 
 def stage(stack: Stack, folder: Path) -> None:

@@ -170,7 +170,7 @@ def play(actors: dict[str, Actor]) -> None:
 def stage(stack: Stack, folder: Path) -> None:
     """Folders, programs and a tmux session to play in."""
     (folder / "claude" / "sessions").mkdir(parents=True)
-    (folder / "bin").mkdir()
+    (folder / "bin").mkdir(exist_ok=True)
     os.mkfifo(folder / "bin" / "typed")
     for name in ("claude", "program"):
         (folder / "bin" / name).write_text(PROGRAM)

@@ -62,11 +62,17 @@ def truths_of(played: Sequence[Played]) -> list[Truth]:
     for one, begin_s, end_s in zip(records, begins, ends, strict=True):
         record = one.step.value
         found.append(Truth(begin_s, end_s, NAMES[None if record is None else record.get("status", "")]))
-        if record and before and record["sessionId"] != before["sessionId"]:
-            # `/clear`: for a moment there is only the session that has ended.
-            found.append(Truth(begin_s, one.done_s, frozenset({"ended"})))
+        if record and before and record.get("status", "") == before.get("status") and is_newer(record, before):
+            # What was between was over before the registry was read again: a session's end by `/clear`, or a turn's.
+            between = "idle" if record["sessionId"] == before["sessionId"] else "ended"
+            found.append(Truth(begin_s, one.done_s, frozenset({between})))
         before = record
     return found
+
+
+def is_newer(record: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether Claude Code gave its status once more: it does so when that changes."""
+    return bool(record["statusUpdatedAt"] != before["statusUpdatedAt"])
 
 
 def true_between(truths: Sequence[Truth], start_s: float, end_s: float) -> set[str]:
@@ -108,10 +114,12 @@ def heard_of(actor: Actor, watcher: TimedWatcher) -> Heard:
     return Heard(truths_of(actor.played), statuses, first.began_s, last.done_s + 2 * WITHIN_S)
 
 
-def watched(without: str | None, folder: Path, data_dir: Path) -> dict[str, Heard]:
+def watched(without: str | None, folder: Path, programs: Path) -> dict[str, Heard]:
     """All recordings played to one Questmux without one of its sources; what was true of each, and what was told."""
     folder.mkdir()
-    stack = Stack(data_dir, QUESTMUX_CLAUDE_DIR=str(folder / "claude"))
+    programs.mkdir()
+    (folder / "bin").symlink_to(programs)
+    stack = Stack(folder / "data", QUESTMUX_CLAUDE_DIR=str(folder / "claude"))
     try:
         stage(stack, folder)
         actors = {run: Actor(stack, folder, run, without) for run in RUNS}
@@ -129,7 +137,7 @@ def watched(without: str | None, folder: Path, data_dir: Path) -> dict[str, Hear
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder that no disk holds up, where there is such a place."""
+    """A folder that no disk holds up, where there is such a place; programs may not run from there."""
     place = MEMORY if os.access(MEMORY, os.W_OK) else tmp_path
     with TemporaryDirectory(prefix="qm-truth-", dir=place) as folder:
         yield Path(folder)
@@ -139,7 +147,7 @@ def test_the_status_is_true(tmp_path: Path, memory: Path, capsys: pytest.Capture
     """One Questmux for each source that is taken away, side by side: a recording takes as long as it took."""
     with Metronome(memory) as metronome, ThreadPoolExecutor(len(SOURCES) + 1) as threads:
         every = {
-            name: threads.submit(watched, without, tmp_path / name, memory / name)
+            name: threads.submit(watched, without, memory / name, tmp_path / name)
             for name, without in ((ALL, None), *zip(SOURCES, SOURCES, strict=True))
         }
     judged = {

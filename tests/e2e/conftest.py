@@ -6,12 +6,27 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stack import Stack
+from tests.memory import memory_folder
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
+def memory() -> Iterator[Path]:
+    """See `memory_folder`."""
+    with memory_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def module_memory() -> Iterator[Path]:
+    """The same, for all tests of a file."""
+    with memory_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def stack(memory: Path) -> Iterator[Stack]:
     """All services up and ready; ended at the end, with their logs printed when the test failed."""
-    running = Stack(tmp_path / "data")
+    running = Stack(memory / "data")
     try:
         running.start_all()
         running.wait_ready()

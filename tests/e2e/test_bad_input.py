@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +22,9 @@ MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def running(module_memory: Path) -> Iterator[Stack]:
     """One stack for this file: what one test sends must not harm the next."""
-    stack = Stack(tmp_path_factory.mktemp("bad") / "data")
+    stack = Stack(module_memory / "data")
     try:
         stack.start_all()
         stack.wait_ready()

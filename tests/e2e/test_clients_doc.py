@@ -74,9 +74,9 @@ def origin(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, origin: str) -> Iterator[Stack]:
+def stack(module_memory: Path, origin: str) -> Iterator[Stack]:
     """One for the whole file, with one pane: a shell."""
-    running = Stack(tmp_path_factory.mktemp("data") / "data", QUESTMUX_ALLOWED_ORIGINS=origin)
+    running = Stack(module_memory / "data", QUESTMUX_ALLOWED_ORIGINS=origin)
     try:
         running.tmux("new-session", "-d", "-s", "desk", "-x", "80", "-y", "24", "exec env -i PS1='> ' /bin/sh")
         running.start_all()

@@ -68,8 +68,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("game") / "data")
+def stack(module_memory: Path) -> Iterator[Stack]:
+    made = Stack(module_memory / "data")
     try:
         made.tmux("new-session", "-d", "-s", "work")
         made.start_all()

@@ -21,8 +21,8 @@ SERVICES = ("core", "poller", "ws", "api")
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(SERVICES))[::7], ids=" ".join)
-def test_any_order_of_starting_ends_in_the_same_whole(tmp_path: Path, order: tuple[str, ...]) -> None:
-    stack = Stack(tmp_path / "data")
+def test_any_order_of_starting_ends_in_the_same_whole(memory: Path, order: tuple[str, ...]) -> None:
+    stack = Stack(memory / "data")
     try:
         stack.tmux("new-session", "-d", "-s", "work")
         for name in order:
@@ -99,8 +99,8 @@ def foreground(stack: Stack, *words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
-def unstarted(tmp_path: Path) -> Iterator[Stack]:
-    stack = Stack(tmp_path / "data")
+def unstarted(memory: Path) -> Iterator[Stack]:
+    stack = Stack(memory / "data")
     try:
         yield stack
     finally:

@@ -64,9 +64,9 @@ checks.positive_data_acceptance.enabled = false
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def running(module_memory: Path) -> Iterator[Stack]:
     """One stack with something in it, for this file."""
-    stack = Stack(tmp_path_factory.mktemp("openapi") / "data")
+    stack = Stack(module_memory / "data")
     try:
         stack.start_all()
         stack.wait_ready()

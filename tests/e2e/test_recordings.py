@@ -15,7 +15,8 @@ LAG_S = 0.25
 
 # Where the hooks alone do not agree with the registry, and why. Other sources mend these (docs/status.md).
 HOOKS_MISS = {
-    # The next prompt, a background agent's notice, follows the Stop after 85 ms; the registry never says idle between.
+    # The next prompt, a background agent's notice, follows the Stop after 85 ms; whoever recorded the registry, every
+    # 100 ms, saw no idle between, but `busy` with a newer time.
     ("agent", "Stop", 7.304): "idle",
 }
 # The registry turns idle at 13.1 s, when Esc interrupts the command; no hook tells, so `working` lasts too long.

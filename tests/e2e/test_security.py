@@ -53,10 +53,10 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, origin: str) -> Iterator[Stack]:
+def stack(module_memory: Path, origin: str) -> Iterator[Stack]:
     """One for the whole file, open to the network; two services log as text, two as JSON, all that they can."""
     running = Stack(
-        tmp_path_factory.mktemp("open") / "data",
+        module_memory / "data",
         QUESTMUX_API_HOST="0.0.0.0",  # noqa: S104 - that is the test
         QUESTMUX_WS_HOST="0.0.0.0",  # noqa: S104 - that is the test
         QUESTMUX_ALLOWED_ORIGINS=origin,

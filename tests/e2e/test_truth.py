@@ -1,11 +1,9 @@
 """At every moment of every recording the status is the truth, with all sources and with each one taken away."""
 
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,8 +20,6 @@ AHEAD_S = 0.3
 """How far hooks and screens may be ahead of the recorded registry, which was read every 0.1 s."""
 EVERY_S = 0.05
 ALL = "nothing"
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-"""Not on a disk: one `fsync` of a busy one was seen to take two seconds, and core tells only what it has kept."""
 
 
 class Lie(Struct, frozen=True):
@@ -133,14 +129,6 @@ def watched(without: str | None, folder: Path, programs: Path) -> dict[str, Hear
         return {run: heard_of(actor, watcher) for run, actor in actors.items()}
     finally:
         stack.close(shows_logs=False)
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder that no disk holds up, where there is such a place; programs may not run from there."""
-    place = MEMORY if os.access(MEMORY, os.W_OK) else tmp_path
-    with TemporaryDirectory(prefix="qm-truth-", dir=place) as folder:
-        yield Path(folder)
 
 
 def test_the_status_is_true(tmp_path: Path, memory: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
+import fcntl
 import io
 import os
 import signal
+import struct
 import sys
 import termios
 from collections.abc import Iterator
@@ -38,6 +40,15 @@ class Terminal:
     def echoes(self) -> bool:
         return bool(termios.tcgetattr(self.slave)[LOCAL_FLAGS] & termios.ECHO)
 
+    def type(self, line: str) -> None:
+        """Until it waits to be read: a worker of the kernel carries it there, after whatever we do at once."""
+        os.write(self.master, line.encode())
+        wait_until(lambda: self._to_read() == len(line), what=f"{line!r} to be typed")
+
+    def _to_read(self) -> int:
+        count = fcntl.ioctl(self.slave, termios.FIONREAD, bytes(struct.calcsize("i")))
+        return int.from_bytes(count, sys.byteorder)
+
     def shows(self, text: str) -> bool:
         """Whether just this was written since the last time; it may be on its way still."""
         self._seen = ""
@@ -74,7 +85,7 @@ def test_the_terminal_is_as_it_was_afterwards(terminal: Terminal) -> None:
         assert not terminal.echoes
         screen.draw(["one"])
         assert terminal.shows(f"{HOME_AND_CLEAR}\x1b[1;1H\x1b[Kone")
-        os.write(terminal.master, b"rm -rf typed by chance\n")
+        terminal.type("rm -rf typed by chance\n")
 
     assert terminal.shows(LEAVE)
     assert terminal.echoes

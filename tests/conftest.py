@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell gives that to what it starts in the background, and every program under test would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says more about the machine than about what is tested.
+settings.register_profile("questmux", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("questmux")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tests.e2e.metronome import Metronome
+from tests.metronome import Metronome
 from tests.e2e.recordings import RUNS
 from tests.e2e.replay import SOURCES, Actor, Played, TimedWatcher, moments, play, stage
 from tests.e2e.stack import Stack
@@ -159,4 +159,5 @@ def test_time_that_the_machine_took_is_nobodys(tmp_path: Path) -> None:
     assert metronome.before(start_s + 2.2, 0.2) == pytest.approx(start_s + 0.05, abs=0.06)
     assert metronome.before(start_s + 1.0, 0.15) == pytest.approx(start_s + 0.1, abs=0.06), "while it stood still"
     assert metronome.before(start_s + 9.0, 1.0) == pytest.approx(start_s + 8.0), "after the last beat"
+    assert metronome.given_s(start_s, start_s + 2.2) == pytest.approx(0.3, abs=0.01)
     assert metronome.before(start_s - 5.0, 1.0) == pytest.approx(start_s - 6.0), "before the first"

@@ -9,6 +9,7 @@ from services.bus import Bus, Publisher, Subscriber
 from services.bus.sockets import UPDATES_HWM
 from services.contract import codec
 from services.contract.updates import PaneRemoved
+from tests.metronome import Metronome
 from tests.waiting import wait_until_async
 
 WELCOME = b"w"
@@ -166,11 +167,11 @@ async def test_a_returned_publisher_welcomes_again_within_two_seconds(bus: Bus, 
         publisher.close()
     got.clear()
 
-    with Bus() as second_life:
-        back_at = time.monotonic()
+    with Bus() as second_life, Metronome() as metronome:
+        back_at = time.time()
         publisher = Publisher(second_life, address, WELCOME)
         await publish_until(publisher, got, [b"second life"], heartbeat=b"second life")
-        took = time.monotonic() - back_at
+        took = metronome.given_s(back_at, time.time())
         publisher.close()
 
     assert next(frames for frames in got if frames != [b"h"]) == [WELCOME]
@@ -188,12 +189,14 @@ async def test_a_stalled_subscriber_never_blocks_and_sees_its_gap_and_its_lost_t
     count = 4 * UPDATES_HWM
     text = "x" * 200
 
-    slowest = 0.0
+    took: list[float] = []
     for seq in range(1, count + 1):  # The loop has no turn: the subscriber is stalled.
         frames = codec.batch_frames("e", seq, [PaneRemoved(pane_id=text)], 0)
         started = time.perf_counter()
         publisher.publish(frames)
-        slowest = max(slowest, time.perf_counter() - started)
+        took.append(time.perf_counter() - started)
+        if seq % 1_000 == 0:
+            time.sleep(0.005)  # noqa: ASYNC251 - ZeroMQ's own thread has one, the loop not
 
     def has_heard_the_top() -> bool:
         publisher.publish(codec.heartbeat_frames("e", count))
@@ -202,7 +205,7 @@ async def test_a_stalled_subscriber_never_blocks_and_sees_its_gap_and_its_lost_t
     await wait_until_async(has_heard_the_top, what="a heartbeat")
     batches = [codec.decode_batch(frames) for frames in got if frames != [b"h"]]
     seqs = [batch.header.seq for batch in batches if batch.payloads]
-    assert slowest < 1
+    assert sorted(took)[-10] < 0.5, "one that waits for the subscriber does so from the first that finds no room"
     assert seqs == sorted(set(seqs))
     assert len(seqs) < count, "nothing was lost: the test does not stall the subscriber"
     assert seqs[-1] < count, "the tail came: the test does not show that a heartbeat reveals its loss"

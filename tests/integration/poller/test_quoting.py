@@ -66,7 +66,7 @@ def test_a_renamed_windows_name_comes_back(door: Tmux) -> None:
 
 
 @given(text=names)
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_name_comes_back(door: Tmux, text: str) -> None:
     door.run("rename-window", "-t", "@0", "--", literal(text))
     assert names_of(door, ["@0"]) == [text]

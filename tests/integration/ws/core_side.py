@@ -32,6 +32,8 @@ TURN_S: Final = 0.004
 SLIP_S: Final = 0.2
 """By how much an update that was published first overtakes a snapshot."""
 RING_BATCHES: Final = 5_000
+AWAY_S: Final = 30.0
+"""At most."""
 
 
 def make_pane(pane_id: str, title: str = "") -> Pane:
@@ -105,7 +107,7 @@ class CoreSide:
             done.set()
 
         self._orders.put(run)
-        assert done.wait(10)
+        assert done.wait(AWAY_S)
 
     def publish(self, *messages: Message) -> None:
         self.do(lambda: self._publish(messages, is_lost=False))
@@ -175,14 +177,23 @@ class CoreSide:
         self.do(lambda: setattr(self, "_load", make))
 
     def restart(
-        self, epoch: str, away_s: float = 0.0, *, keeps_stream: bool = False, forgets: Sequence[str] = ()
+        self,
+        epoch: str,
+        away_s: float = 0.0,
+        *,
+        may_come: threading.Event | None = None,
+        keeps_stream: bool = False,
+        forgets: Sequence[str] = (),
     ) -> None:
-        """Go away, and come back, with another stream or the same, and without some panes."""
+        """Go away, and come back after a time, or when it may; with another stream or the same, without some panes."""
 
         def order() -> None:
             self._close()
             self.is_away = True
-            time.sleep(away_s)
+            if may_come is None:
+                time.sleep(away_s)
+            else:
+                assert may_come.wait(AWAY_S)
             self.is_away = False
             for pane_id in forgets:
                 del self._panes[pane_id]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import time
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
@@ -12,7 +13,6 @@ import pytest
 
 from services.contract.commands import MAX_CLIENT_MESSAGE_BYTES, MAX_WATCHED, CloseCode
 from services.contract.updates import Message, PaneUpdate
-from services.process.clock import now_ms
 from services.ws.ticket import Ticket, TicketOffice
 from tests.integration.ws.conftest import Running, StartGateway
 from tests.integration.ws.core_side import CoreSide, make_pane
@@ -28,25 +28,26 @@ from tests.integration.ws.raw_client import (
     frame,
     handshake,
 )
+from tests.metronome import Metronome
 from tests.waiting import wait_until_async
 
 MIB: Final = 1024 * 1024
-LATEST_MS: Final = 2_000
+LATEST_S: Final = 2.0
 """Of an update at a client that behaves, from core on: this loop plays both sides, on a machine that does more."""
 CONNECTS: Final = 2_000
-AT_ONCE: Final = 200
+AT_ONCE: Final = 50
 SLOW_ONES: Final = 100
 
 
 class Witness(PlainClient):
-    """A client that behaves, and notes how old an update was when it came."""
+    """A client that behaves, and notes which updates came late: when each left, and when it was here."""
 
-    latest_ms = 0
+    late: tuple[tuple[float, float], ...] = ()
 
     def _take(self, message: dict[str, Any]) -> None:
         super()._take(message)
-        if "seq" in message:
-            self.latest_ms = max(self.latest_ms, now_ms() - message["ts"])
+        if "seq" in message and (left_s := message["ts"] / 1000) < (now_s := time.time()) - LATEST_S:
+            self.late += ((left_s, now_s),)
 
 
 def numbered(turn: int) -> Sequence[Message]:
@@ -57,20 +58,21 @@ def numbered(turn: int) -> Sequence[Message]:
 async def gateway(core: CoreSide, start_gateway: StartGateway) -> AsyncIterator[Running]:
     """With a feed, and clients that behave: in the end each has had every update, in its order and in time."""
     running: Running = await start_gateway(auth_timeout_s=0.5)
-    witnesses = [await Witness.join(running.port) for _ in range(2)]
-    await wait_until_async(lambda: all(one.syncs for one in witnesses), what="synced")
-    core.load(numbered)
-    await wait_until_async(lambda: all(one.updates > 5 for one in witnesses), what="the feed")
-    yield running
-    began = core.seq
-    await wait_until_async(lambda: all(one.seq > began + 5 for one in witnesses), what="the feed to go on")
-    core.load(None)
-    await wait_until_async(lambda: all(one.is_at("epoch1", core.seq) for one in witnesses), what="the last update")
+    with Metronome() as metronome:
+        witnesses = [await Witness.join(running.port) for _ in range(2)]
+        await wait_until_async(lambda: all(one.syncs for one in witnesses), what="synced")
+        core.load(numbered)
+        await wait_until_async(lambda: all(one.updates > 5 for one in witnesses), what="the feed")
+        yield running
+        began = core.seq
+        await wait_until_async(lambda: all(one.seq > began + 5 for one in witnesses), what="the feed to go on")
+        core.load(None)
+        await wait_until_async(lambda: all(one.is_at("epoch1", core.seq) for one in witnesses), what="the last update")
     for one in witnesses:
         assert (one.faults, one.errors, one.updates, len(one.syncs)) == ([], [], core.seq, 1)
         assert "lagged" not in one.kinds
         assert one.panes == core.panes()
-        assert one.latest_ms < LATEST_MS
+        assert [late for late in one.late if metronome.given_s(*late) >= LATEST_S] == []
         await one.close()
     await wait_until_async(lambda: not running.service.gateway.links(), what="everybody to be gone")
 

@@ -351,7 +351,7 @@ async def test_a_client_that_sends_and_does_not_read_is_cut_off(start_gateway: S
 async def test_a_silent_client_is_closed_and_one_that_answers_stays(
     settings: Settings, start_gateway: StartGateway, join: JoinClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.ws.pulse.Pulse.__init__.__defaults__", (0.5,))
+    monkeypatch.setattr("services.ws.pulse.Pulse.__init__.__defaults__", (2.0,))
     own = msgspec.structs.replace(settings, heartbeat_s=0.4)
     gateway = await start_gateway(own)
     client = await join(gateway.port)
@@ -381,7 +381,10 @@ async def test_drains_with_a_delay_for_each_and_closes_1012(core: CoreSide, star
     await gateway.task
 
 
-async def test_what_waits_is_sent_before_the_end(core: CoreSide, start_gateway: StartGateway) -> None:
+async def test_what_waits_is_sent_before_the_end(
+    core: CoreSide, start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ws.gateway.DRAIN_STEP_WITHIN_S", 20.0)
     gateway = await start_gateway()
     connection = await dial(gateway.port)
     await receive_until(connection, "synced")

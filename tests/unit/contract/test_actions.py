@@ -36,7 +36,7 @@ from services.contract.quest_commands import QUEST_COMMANDS
 from tests.unit.contract.samples import all_subclasses
 
 kinds = st.sampled_from([*ACTIONS.values()])
-few = settings(max_examples=80, deadline=None)
+few = settings(max_examples=80)
 
 NAMES = ["session", "name"]
 CONTROL = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]

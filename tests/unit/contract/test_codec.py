@@ -17,7 +17,7 @@ from tests.unit.contract.samples import any_of
 requests = st.sampled_from(sorted(type_of_reply, key=lambda kind: kind.__name__)).flatmap(any_of)
 replies = st.sampled_from(sorted(set(type_of_reply.values()), key=lambda kind: kind.__name__)).flatmap(any_of)
 messages = st.sampled_from(MESSAGES).flatmap(any_of)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 class Wire(msgspec.Struct):

@@ -8,7 +8,7 @@ from services.contract.orders import AnyOrder, Attend, LookSoon, Order
 from tests.unit.contract.samples import all_subclasses, any_of
 
 orders = st.sampled_from(AnyOrder.__args__).flatmap(any_of)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 def test_the_poller_understands_every_order() -> None:

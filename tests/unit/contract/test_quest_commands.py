@@ -74,7 +74,7 @@ def test_every_command_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind", GOOD, ids=lambda kind: kind.name)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_good_body_is_taken_and_travels(kind: type[QuestCommand], data: st.DataObject) -> None:
     fields = data.draw(GOOD[kind])

@@ -290,7 +290,7 @@ def test_whatever_was_printed_above_the_input_box_never_asks(lines: list[str]) -
     assert reading.says is IDLE
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(["✻ ", "·", "❯ 1. ", " ", "[", "…(", "─", "Do you want to ", "● API Error"]), st.integers(1, 3))
 def test_a_long_row_is_cut_before_a_pattern_sees_it(piece: str, rows: int) -> None:
     assert read([piece * 10_000] * rows + BOX) is not None

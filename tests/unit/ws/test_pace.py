@@ -285,5 +285,5 @@ class Delivery(RuleBasedStateMachine):
         assert self.gateway.pace.is_following
 
 
-Delivery.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Delivery.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
 TestDelivery = Delivery.TestCase

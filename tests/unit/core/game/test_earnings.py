@@ -535,7 +535,7 @@ def after(*events: NewEvent) -> Work:
 
 
 @given(sessions("s1"), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_applying_any_prefix_twice_awards_once(events: list[NewEvent], data: st.DataObject) -> None:
     end = data.draw(st.integers(0, len(events)))
     work = after(*events[:end])
@@ -545,7 +545,7 @@ def test_applying_any_prefix_twice_awards_once(events: list[NewEvent], data: st.
 
 
 @given(sessions("s1"), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_event_twice_awards_once(events: list[NewEvent], data: st.DataObject) -> None:
     number = data.draw(st.integers(0, len(events) - 1))
     later = data.draw(st.integers(number, len(events)))
@@ -554,7 +554,6 @@ def test_any_event_twice_awards_once(events: list[NewEvent], data: st.DataObject
 
 
 @given(sessions("s1", days=3), sessions("s2", days=3), st.data())
-@settings(deadline=None)
 def test_two_sessions_do_not_change_each_others_sum(
     one: list[NewEvent], other: list[NewEvent], data: st.DataObject
 ) -> None:
@@ -569,7 +568,6 @@ def test_two_sessions_do_not_change_each_others_sum(
 
 
 @given(sessions("s1", days=3), sessions("s2", days=3), st.data())
-@settings(deadline=None)
 def test_a_checkpoint_and_the_events_after_it_give_the_same_state(
     one: list[NewEvent], other: list[NewEvent], data: st.DataObject
 ) -> None:

@@ -166,7 +166,7 @@ def test_every_event_twice_under_another_id_awards_once(run: str) -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_events_again_at_any_time_award_nothing_more(data: st.DataObject) -> None:
     run = data.draw(st.sampled_from(RUNS))
@@ -179,7 +179,7 @@ def test_any_events_again_at_any_time_award_nothing_more(data: st.DataObject) ->
     assert sum(persona.xp for persona in log.state.game.all_personas()) == before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_kill_at_any_moment_changes_nothing(data: st.DataObject) -> None:
     """From a checkpoint anywhere the log is applied again, over the ledger as it is by then: the same state."""

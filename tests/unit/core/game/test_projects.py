@@ -657,7 +657,7 @@ def sums(statistics: Statistics | Tally) -> int:
     return sum(getattr(statistics, name) for name in Statistics.__struct_fields__)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(STEPS)
 @example([("/r", [DeedKind.TOOL], "p1"), problem(GONE), repository(), repository(file_id="1:3:1"), None])
 def test_each_deed_is_counted_in_just_one_place(steps: list[Any]) -> None:
@@ -693,7 +693,7 @@ def test_each_deed_is_counted_in_just_one_place(steps: list[Any]) -> None:
         assert not kept.waiting.keys() & kept.folders.keys()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(STEPS, st.lists(st.booleans(), min_size=40, max_size=40))
 def test_a_checkpoint_at_any_moment_changes_nothing(steps: list[Any], is_restart: list[bool]) -> None:
     desks = Desk(), Desk()
@@ -716,7 +716,7 @@ def _sums_of(project: Project) -> object:
     return project.statistics, project.xp, project.last_active_at, by_persona
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(DEEDS.filter(lambda one: one[0] in PLACES), max_size=20), st.data())
 def test_when_folders_are_placed_does_not_matter(deeds: list[Any], data: st.DataObject) -> None:
     results: list[object] = []
@@ -733,7 +733,7 @@ def test_when_folders_are_placed_does_not_matter(deeds: list[Any], data: st.Data
     assert results[0] == results[1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.booleans()), max_size=30))
 def test_whatever_is_renamed_keeps_its_project(moves: list[tuple[int, int, bool]]) -> None:
     """Three repositories are moved to any of six paths, also onto each other, and readings tell of it."""

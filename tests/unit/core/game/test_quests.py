@@ -453,7 +453,7 @@ steps = st.lists(
 ).map(lambda some: [*(Step(created(one, project_id="p", follows_tasks=True)) for one in ("q1", "q2")), *some])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps)
 def test_nothing_is_completed_twice_and_every_move_is_in_the_tables(course: list[Step]) -> None:
     quests, told = Quests(), list[Completed]()
@@ -476,7 +476,7 @@ def test_nothing_is_completed_twice_and_every_move_is_in_the_tables(course: list
     assert set(told) == done
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps)
 def test_each_step_twice_is_the_same_as_once(course: list[Step]) -> None:
     once, twice = Quests(), Quests()
@@ -488,7 +488,7 @@ def test_each_step_twice_is_the_same_as_once(course: list[Step]) -> None:
     assert once.book == twice.book
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(steps, st.integers(0, 60))
 def test_a_checkpoint_in_between_changes_nothing(course: list[Step], cut: int) -> None:
     through, stopped = Quests(), Quests()

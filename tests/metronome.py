@@ -20,9 +20,9 @@ CLOSE_S: Final = 10.0
 class Metronome:
     """Beats in the background until it is closed."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder`: on the disk that is judged with the machine."""
-        self._path = folder / "metronome"
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder`: on the disk that is judged with the machine, if one is."""
+        self._path = None if folder is None else folder / "metronome"
         self._stop = threading.Event()
         self._wall = [time.time()]
         self._given = [0.0]
@@ -38,6 +38,10 @@ class Metronome:
         assert not self._thread.is_alive(), "the metronome did not end"
 
     def _run(self) -> None:
+        if self._path is None:
+            while not self._stop.wait(EVERY_S):
+                self.beat(time.time())
+            return
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             while not self._stop.wait(EVERY_S):
@@ -52,6 +56,10 @@ class Metronome:
         passed_s = min(max(at_s - self._wall[-1], 0.0), MOST_S)
         self._given.append(self._given[-1] + passed_s)
         self._wall.append(at_s)
+
+    def given_s(self, since_s: float, until_s: float) -> float:
+        """How much time the machine gave between two times of the wall's clock."""
+        return self._given_at(until_s) - self._given_at(since_s)
 
     def before(self, at_s: float, span_s: float) -> float:
         """The time of the wall's clock from which the machine gave `span_s` until `at_s`, or a little earlier.

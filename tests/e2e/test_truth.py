@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tests.metronome import Metronome
 from tests.e2e.recordings import RUNS
 from tests.e2e.replay import SOURCES, Actor, Played, TimedWatcher, moments, play, stage
 from tests.e2e.stack import Stack
+from tests.metronome import Metronome
 
 WITHIN_S = 1.0
 """How soon a status must follow the truth."""

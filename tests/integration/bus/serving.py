@@ -44,7 +44,7 @@ def serving(address: str, answer: Callable[[Server, Incoming], None] = echo) -> 
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(10), "the server did not start"
+    assert ready.wait(30), "the server did not start"
     try:
         yield servers[0]
     finally:

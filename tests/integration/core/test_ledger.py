@@ -195,7 +195,9 @@ awards = st.builds(
 
 
 some_awards = st.lists(awards, max_size=20).map(lambda given: sorted(given, key=lambda one: one.seq))
-on_one_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+on_one_file = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60
+)
 
 
 def started(rows: Rows) -> Ledger:

@@ -95,7 +95,7 @@ class CoreSide:
 
     def stop(self) -> None:
         self._orders.put(self._stop)
-        self._thread.join(10)
+        self._thread.join(AWAY_S)
         assert not self._thread.is_alive()
 
     def do(self, order: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from services.contract.entities import Screen
+from tests.waiting import DEADLINE_S
 
 TOKEN = "the-token"  # noqa: S105 - guards nothing
 HOOK_TOKEN = "the-hook-token"  # noqa: S105 - as above
@@ -51,25 +52,25 @@ async def dial_deaf(port: int, token: str = TOKEN) -> socket.socket:
         f"Authorization: Bearer {token}\r\n\r\n"
     )
     await loop.sock_sendall(raw, request.encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE_S):
         assert (await loop.sock_recv(raw, 12)).endswith(b"101")
     return raw
 
 
-async def receive(connection: ClientConnection, within_s: float = 10) -> dict[str, Any]:
+async def receive(connection: ClientConnection, within_s: float = DEADLINE_S) -> dict[str, Any]:
     async with asyncio.timeout(within_s):
         message: dict[str, Any] = msgspec.json.decode(await connection.recv())
     return message
 
 
-async def receive_until(connection: ClientConnection, kind: str, within_s: float = 10) -> dict[str, Any]:
+async def receive_until(connection: ClientConnection, kind: str, within_s: float = DEADLINE_S) -> dict[str, Any]:
     async with asyncio.timeout(within_s):
         while (message := await receive(connection, within_s))["type"] != kind:
             pass
     return message
 
 
-async def read_to_end(connection: ClientConnection, within_s: float = 10) -> list[dict[str, Any]]:
+async def read_to_end(connection: ClientConnection, within_s: float = DEADLINE_S) -> list[dict[str, Any]]:
     """What still comes."""
     messages: list[dict[str, Any]] = []
     async with asyncio.timeout(within_s):
@@ -80,7 +81,7 @@ async def read_to_end(connection: ClientConnection, within_s: float = 10) -> lis
             return messages
 
 
-async def close_code(connection: ClientConnection, within_s: float = 10) -> int | None:
+async def close_code(connection: ClientConnection, within_s: float = DEADLINE_S) -> int | None:
     """Read what still comes, and give the code with which it ends."""
     await read_to_end(connection, within_s)
     return connection.close_code

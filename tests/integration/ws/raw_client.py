@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from tests.integration.ws.plain_client import TOKEN
+from tests.waiting import DEADLINE_S
 
 CONTINUATION: Final = 0
 TEXT: Final = 1
@@ -58,7 +59,9 @@ def handshake(
 class RawClient:
     """One connection. Every wait has an end."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, within_s: float = 10) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, within_s: float = DEADLINE_S
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._within_s = within_s

@@ -55,10 +55,10 @@ def port() -> Iterator[int]:
     opened: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
     with tempfile.TemporaryDirectory(prefix="qm") as name, ThreadPoolExecutor(1) as pool:
         serving = pool.submit(asyncio.run, serve(Path(name), opened))
-        number, loop, stop = opened.result(10)
+        number, loop, stop = opened.result(30)
         yield number
         loop.call_soon_threadsafe(stop.set)
-        serving.result(10)
+        serving.result(30)
 
 
 @pytest.fixture

@@ -513,7 +513,7 @@ async def test_a_handshake_that_does_not_end_is_ended(
             await asyncio.sleep(0.05)
 
     with pytest.raises(ConnectionError):
-        await asyncio.wait_for(trickle(), 10)
+        await asyncio.wait_for(trickle(), 30)
     raw.close()
     await wait_until_async(lambda: not gateway.service.gateway.links(), what="it to be gone")
 

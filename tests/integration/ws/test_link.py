@@ -58,7 +58,7 @@ async def test_a_ready_frame_is_read_as_the_text_it_was_made_of(served: Served, 
     async with client:
         text = "é" * (size // 2) + "x" * (size % 2)
         link.write(text_frame(text.encode()))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await client.recv() == text
 
 
@@ -66,7 +66,7 @@ async def test_several_frames_in_one_write_are_several_messages(served: Served) 
     client, link = await open_client(served)
     async with client:
         link.write(text_frame(b"one") + text_frame(b"two"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert [await client.recv(), await client.recv()] == ["one", "two"]
 
 
@@ -102,7 +102,7 @@ async def test_the_first_reason_to_end_holds(served: Served) -> None:
     link.end(CloseCode.TOO_SLOW, "first")
     link.end(CloseCode.SILENT, "second")
     with pytest.raises(ConnectionClosed):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await client.recv()
 
     assert (client.close_code, client.close_reason, link.ended_for) == (CloseCode.TOO_SLOW, "first", "first")
@@ -115,7 +115,7 @@ async def test_a_full_pipe_does_not_keep_a_close_from_ending(served: Served) -> 
         await wait_until_async(lambda: served.links, what="the server's end")
         link = served.links[0]
         link.write(text_frame(b"x" * 8_000_000))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await link.shut(CloseCode.TOO_SLOW, "full")
         assert link.transport.is_closing()
     finally:

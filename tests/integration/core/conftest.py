@@ -5,6 +5,7 @@ import pytest
 
 from services.core.store import Store
 from tests.integration.core.running import RunningCore
+from tests.memory import memory_folder
 
 
 @pytest.fixture
@@ -27,11 +28,12 @@ def opened(path: Path) -> Iterator[Callable[[], Store]]:
 
 
 @pytest.fixture
-def core(tmp_path: Path) -> Iterator[RunningCore]:
+def core() -> Iterator[RunningCore]:
     """A core of its own, not started yet; ended at the end."""
-    running = RunningCore(tmp_path / "data")
-    yield running
-    running.close()
+    with memory_folder() as folder:
+        running = RunningCore(folder / "data")
+        yield running
+        running.close()
 
 
 @pytest.fixture

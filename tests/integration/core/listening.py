@@ -1,6 +1,7 @@
 """A subscriber of core's updates and screens."""
 
 import json
+import math
 
 from services.bus import Bus, Subscriber
 from services.contract import codec
@@ -45,9 +46,9 @@ class Listener:
     async def shows(self, count: int) -> None:
         await wait_until_async(lambda: len(self.screens) >= count, what=f"{count} batches of screens")
 
-    def updates(self, after: int) -> list[dict[str, object]]:
+    def updates(self, after: int, until: float = math.inf) -> list[dict[str, object]]:
         texts = [payload for batch in self.batches for payload in batch.payloads]
-        return [update for text in texts if (update := json.loads(text))["seq"] > after]
+        return [update for text in texts if after < (update := json.loads(text))["seq"] <= until]
 
     def close(self) -> None:
         self._subscriber.close()

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import resource
 import sqlite3
 import time
@@ -299,26 +300,37 @@ async def test_without_an_answer_in_time_it_says_so_and_the_late_result_is_writt
 ) -> None:
     with peers_of(started) as (asker, poller):
         await poller.sees("%1")
-        began = time.monotonic()
         problem = await problem_of(asker, run(ClosePane(), within_s=0.2))
-        took = time.monotonic() - began
         before = audit(started)
         await poller.tells("a1", CLOSED)
         (after,) = audit(started)
         again = await asker.data(run(ClosePane()))
         figures = await asker.figures()
 
-    assert problem == Problem(
-        code=ErrorCode.TMUX_TIMEOUT,
-        message="tmux did not answer within 0.2 s; what was asked may still have been done",
+    assert problem.code is ErrorCode.TMUX_TIMEOUT
+    assert re.fullmatch(
+        r"tmux did not answer within \d\.\d s; what was asked may still have been done", problem.message
     )
-    assert 0.15 < took < 0.6, "an expiry waits for no timer"
     assert [(row["result"], row["message"]) for row in before] == [("tmux_timeout", problem.message)]
     assert (after["result"], after["message"]) == ("ok", None)
     assert after["finished_at"] > before[0]["finished_at"]
     assert again == {"pane_id": "%1"}
     assert len(poller.told(DoAction)) == 1
     assert (figures["actions_timeout_total"], figures["actions_failed_total"]) == (1, 0)
+
+
+async def test_an_expiry_waits_for_no_timer(started: RunningCore) -> None:
+    """The nearest comes once in a second: one of five would come soon after it by chance, and not each."""
+    late: list[float] = []
+    with peers_of(started) as (asker, poller):
+        await poller.sees("%1")
+        for number in range(5):
+            began, within_s = time.monotonic(), 0.1 + 0.2 * number
+            await problem_of(asker, run(ClosePane(), action_id=f"a{number}", within_s=within_s))
+            late.append(time.monotonic() - began - within_s)
+
+    assert sum(sorted(late)[:3]) < 0.5
+    assert min(late) > -0.05
 
 
 async def test_a_result_that_comes_twice_changes_nothing(started: RunningCore) -> None:
@@ -619,9 +631,14 @@ async def test_a_dismissal_is_told_at_once(started: RunningCore) -> None:
 
         await asker.data(run(Dismiss()))
 
-        await listener.reaches(seq + 3)
+        def told() -> list[object]:
+            """Without what core tells of once in a second, whatever happens."""
+            standings = {"persona_update", "project_update"}
+            return [update["type"] for update in listener.updates(seq) if update["type"] not in standings]
+
+        await wait_until_async(lambda: len(told()) >= 3, what="the updates")
         listener.close()
-    assert [update["type"] for update in listener.updates(seq)] == ["pane_update", "session_update", "event"]
+    assert told() == ["pane_update", "session_update", "event"]
 
 
 async def test_a_dismissal_needs_a_session(started: RunningCore) -> None:

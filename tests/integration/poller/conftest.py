@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.poller.stage import CoreStage, PollerStage, TmuxStage
+from tests.metronome import Metronome
 
 
 @pytest.fixture
@@ -14,6 +15,13 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="qm-poller-"))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def metronome() -> Iterator[Metronome]:
+    """It beats while the test runs."""
+    with Metronome() as beating:
+        yield beating
 
 
 @pytest.fixture

@@ -65,11 +65,14 @@ async def control(tmux: TmuxStage, heard: Heard) -> AsyncIterator[Observer]:
 
 
 async def test_both_ways_list_the_same(tmux: TmuxStage, heard: Heard, control: Observer) -> None:
-    tmux.run("new-window", "-d", "-n", "né 😀 \\ ; | '\"")
-    tmux.run("new-session", "-d", "-s", "other: x.y")
+    tmux.run("new-window", "-d", "-n", "né 😀 \\ ; | '\"", "cat")
+    tmux.run("new-session", "-d", "-s", "other: x.y", "cat")
     plain = make_observer(tmux, heard, use_control=False)
 
-    assert read_listing(await control.list_all()) == read_listing(await plain.list_all())
+    async def are_the_same() -> bool:
+        return read_listing(await control.list_all()) == read_listing(await plain.list_all())
+
+    await wait_until_async(are_the_same, what="both to list the same, once the windows have begun")
 
 
 async def test_captures_what_panes_show(tmux: TmuxStage, observer: Observer) -> None:

@@ -15,7 +15,6 @@ from tests.e2e.stack import Answer, Stack
 from tests.integration.api.api_process import children
 from tests.integration.api.client import check_failure
 from tests.integration.api.wire import Wire, exchange, head
-from tests.waiting import wait_until
 
 HOOK = {"hook_event_name": "Stop", "session_id": "s-1"}
 BODY = json.dumps(HOOK).encode()
@@ -45,11 +44,10 @@ def _nothing_crashed_and_nothing_is_lost(running: Stack) -> Iterator[None]:
     yield
     assert api_workers(running) == workers
     assert all(process.poll() is None for process in running.processes.values())
-    wait_until(lambda: running.health().data["core"]["spool_bytes"] == 0, what="what waits is taken in")
-    health = running.health()
-    assert (health.status, health.data["status"]) == (200, "ok")
+    running.wait_for_spool()
+    assert running.figures()["status"] == "ok"
     after = newest(running)
-    answer = running.post_event({**HOOK, "session_id": "afterwards"})
+    answer = running.keep({**HOOK, "session_id": "afterwards"})
     assert hooks_after(running, after, "afterwards") == [answer.data["seq"]]
 
 
@@ -60,7 +58,7 @@ def hooks_after(stack: Stack, seq: int, session_id: str) -> list[int]:
 
 
 def newest(stack: Stack) -> int:
-    return int(stack.health().data["core"]["event_seq"])
+    return int(stack.figures()["core"]["event_seq"])
 
 
 def shown(sent: object) -> str:
@@ -181,7 +179,7 @@ def test_the_deepest_nesting_that_is_taken_is_kept(running: Stack) -> None:
     )
 
     assert kept(running, post(running, body))["session_id"] == "deep"
-    assert running.health().data["core"]["figures"]["failed_events_total"] == 0
+    assert running.figures()["core"]["figures"]["failed_events_total"] == 0
 
 
 def rss_bytes(pids: set[int]) -> int:
@@ -402,14 +400,13 @@ def test_five_hundred_connections_at_once_are_all_served(running: Stack) -> None
     for wire in wires:
         wire.close()
     assert {answer.status for answer in answers} <= {200, 202}
-    assert sum(answer.status == 200 for answer in answers) > 0
+    running.wait_for_spool()
     ids = set()
     after = before
     while page := running.get(f"/api/events?after={after}&limit=500")["events"]:
         ids |= {event["id"] for event in page}
         after = page[-1]["seq"]
-    spooled = (running.data_dir / "spool" / "events.jsonl").exists()
-    assert spooled or ids >= {f"many-{number}" for number in range(500)}
+    assert ids >= {f"many-{number}" for number in range(500)}
 
 
 def test_slow_senders_are_told_and_others_are_served_meanwhile(running: Stack) -> None:

@@ -16,7 +16,7 @@ from msgspec import Struct, convert
 
 from tests.e2e.chromium import Chromium, chromium, find_chromium
 from tests.e2e.stack import ROOT, Stack
-from tests.waiting import wait_until, wait_until_async
+from tests.waiting import DEADLINE_S, wait_until_async
 
 PROGRAM = find_chromium()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="the page is tried in Chromium: apt install chromium")
@@ -24,11 +24,10 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="the page is tried in Ch
 SLEEP_S: Final = 4.0
 """How long a page sleeps in these tests, which is longer than it takes to notice; to a phone a minute is nothing."""
 EVENTS: Final = 400
-NEWEST_WITHIN_S: Final = 1.0
+NEWEST_LIMIT_S: Final = 5.0
+"""As in test_kill: the design wants one second, which is printed; a loaded machine may take this many."""
 GRACE_S: Final = 0.5
 """A page that is woken shows what it last showed until its script runs."""
-SLOW_MACHINE: Final = 5.0
-"""As in test_kill: what the design wants is measured and printed; a loaded machine may take this many times that."""
 WATCHED_S: Final = 3.0
 PROMPT_CHARS: Final = 3_500
 SHOWN_CHARS: Final = 80
@@ -87,8 +86,8 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, origin: str) -> Iterator[Stack]:
-    running = Stack(tmp_path / "data", QUESTMUX_ALLOWED_ORIGINS=origin)
+def stack(memory: Path, origin: str) -> Iterator[Stack]:
+    running = Stack(memory / "data", QUESTMUX_ALLOWED_ORIGINS=origin)
     try:
         running.start_all()
         running.wait_ready()
@@ -128,7 +127,7 @@ async def go_live(browser: Chromium, stack: Stack, origin: str) -> None:
     await wait_until_async(functools.partial(browser.value, "told.length > 0"), what="it to be told")
 
 
-async def wait_for_line(browser: Chromium, line: str, within_s: float = 10) -> None:
+async def wait_for_line(browser: Chromium, line: str, within_s: float = DEADLINE_S) -> None:
     async def is_there() -> bool:
         return (await sample(browser)).line == line
 
@@ -148,7 +147,7 @@ def post(stack: Stack, number: int) -> None:
 
 def truth_of(stack: Stack) -> dict[str, tuple[str, str]]:
     """What a page must show of each session: status and the beginning of the prompt."""
-    wait_until(lambda: stack.health().data["core"]["spool_bytes"] == 0, 30, "what a slow core was late for")
+    stack.wait_for_spool()
     return {
         session["id"]: (session["status"]["name"], (session["prompt"] or "")[:SHOWN_CHARS].strip())
         for session in stack.get("/api/sessions")["sessions"]
@@ -164,8 +163,8 @@ async def check_the_waking(browser: Chromium, stack: Stack, wake: Callable[[], A
     woken_at = time.time() * 1000
     await wake()
     woken = time.monotonic()
-    newest_after_s = 99.0
-    while (passed := time.monotonic() - woken) < WATCHED_S:
+    newest_after_s, is_true = 99.0, False
+    while (passed := time.monotonic() - woken) < WATCHED_S or (passed < NEWEST_LIMIT_S and not is_true):
         now = await sample(browser)
         is_true = now.is_live and now.shows(truth)
         newest_after_s = min(newest_after_s, passed if is_true else 99)
@@ -174,7 +173,7 @@ async def check_the_waking(browser: Chromium, stack: Stack, wake: Callable[[], A
     assert is_true
     seen = shown_since(convert(await browser.value("seen"), list[Sample]), woken_at)
     print(f"live and newest after {newest_after_s:.2f} s; on the way {[one.line for one in seen][:8]}")
-    assert newest_after_s <= NEWEST_WITHIN_S * SLOW_MACHINE
+    assert newest_after_s <= NEWEST_LIMIT_S
     assert not [one.line for one in seen if one.is_live and not one.shows(truth)], "live, and not the newest"
 
     assert await browser.value("told") == ["early: finished"], "what no longer holds, or once more what it has told"

@@ -155,7 +155,11 @@ def test_curl_types_and_reads(stack: Stack) -> None:
     typed, screen = map(json.loads, run_shell(stack, SHELL[1], 'json="$json"\n', SHELL[3])[-2:])
 
     assert typed["data"]["submitted"] is True
-    assert "echo hello from curl" in "\n".join(screen["data"]["screen"]["lines"])
+    assert len(screen["data"]["screen"]["lines"]) == screen["data"]["screen"]["height"]
+    wait_until(
+        lambda: "echo hello from curl" in "\n".join(stack.get("/api/panes/0/screen?colors=false")["screen"]["lines"]),
+        what="what was typed",
+    )
     wait_until(
         lambda: "hello from curl" in stack.get("/api/panes/0/screen?colors=false")["screen"]["lines"],
         what="the shell has run it",

@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 EVENTS = 20_000
 CONNECTIONS = 32
 WHOLE_AGAIN_S = 2.0
-SLOW_MACHINE = 5.0
+SLOW_MACHINE = 30.0
 """The two seconds of the design are measured and printed; a loaded machine may take this many times that."""
 
 
@@ -105,10 +105,10 @@ def test_a_kill_under_load_loses_nothing(stack: Stack, name: str) -> None:
         load.start()
         wait_until(lambda: stack.rows("SELECT count(*) FROM events")[0][0] > EVENTS // 4, 120, "a quarter is on disk")
 
+        syncs = watcher.syncs
         kill_one(stack, name)
         back = time.monotonic()
         if name in {"core", "ws"}:
-            syncs = watcher.syncs
             wait_until(
                 lambda: watcher.syncs > syncs and watcher.connections >= (2 if name == "ws" else 1),
                 WHOLE_AGAIN_S * SLOW_MACHINE,
@@ -119,12 +119,12 @@ def test_a_kill_under_load_loses_nothing(stack: Stack, name: str) -> None:
         assert load.failure is None
         assert not load.is_alive()
 
-        wait_until(lambda: stack.health().data["core"]["spool_bytes"] == 0, 30, "the spool is taken in")
+        stack.wait_for_spool()
         print(f"{name}: whole again after {took:.2f} s; answers {load.statuses}, sent again {load.resent}")
         check_the_books(stack, load)
-        wait_until(lambda: watcher.seq >= stack.get_update_seq(), 10, "the client has it all")
+        wait_until(lambda: watcher.seq >= stack.get_update_seq(), what="the client has it all")
         # A pane's processes may change between the two looks.
-        wait_until(lambda: (watcher.sessions, watcher.panes) == fresh_view(stack), 10, "both see the same")
+        wait_until(lambda: (watcher.sessions, watcher.panes) == fresh_view(stack), what="both see the same")
         assert watcher.broken == []
 
 

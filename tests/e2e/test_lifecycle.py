@@ -30,7 +30,7 @@ def test_any_order_of_starting_ends_in_the_same_whole(memory: Path, order: tuple
         stack.wait_ready()
         with Watcher(stack.ws_port, stack.token) as watcher:
             watcher.wait(lambda: watcher.panes, "the pane is seen")
-            assert stack.post_event({"hook_event_name": "Stop", "session_id": "s1"}).status == 200
+            stack.keep({"hook_event_name": "Stop", "session_id": "s1"})
             watcher.wait(lambda: "s1" in watcher.sessions, "the event reaches the client")
     finally:
         stack.close()
@@ -123,7 +123,7 @@ def test_up_starts_greets_restarts_and_stops(unstarted: Stack) -> None:
     stack = unstarted
     stack.tmux("new-session", "-d", "-s", "work")
     with foreground(stack, "questmux", "up") as up:
-        wait_until(lambda: "Questmux is up" in output(stack), 30, "the greeting")
+        wait_until(lambda: "Questmux is up" in output(stack), 60, "the greeting")
         greeting = output(stack)
         assert f"http://127.0.0.1:{stack.api_port}" in greeting
         assert f"ws://127.0.0.1:{stack.ws_port}" in greeting
@@ -134,14 +134,13 @@ def test_up_starts_greets_restarts_and_stops(unstarted: Stack) -> None:
         stack.wait_ready()
 
         with Watcher(stack.ws_port, stack.token) as watcher:
-            pids = {peer["pid"] for peers in stack.health().data["services"].values() for peer in peers}
-            poller = stack.health().data["services"]["poller"][0]["pid"]
+            pids = {peer["pid"] for peers in stack.figures()["services"].values() for peer in peers}
+            poller = stack.figures()["services"]["poller"][0]["pid"]
             os.kill(poller, signal.SIGKILL)
-            wait_until(lambda: "poller ended (SIGKILL); it starts again" in output(stack), 10, "it is said")
+            wait_until(lambda: "poller ended (SIGKILL); it starts again" in output(stack), what="it is said")
             wait_until(
-                lambda: any(peer["pid"] != poller for peer in stack.health().data["services"]["poller"]),
-                15,
-                "another poller",
+                lambda: any(peer["pid"] != poller for peer in stack.figures()["services"]["poller"]),
+                what="another poller",
             )
             assert watcher.connections == 1
         up.send_signal(signal.SIGINT)
@@ -164,7 +163,7 @@ def test_honcho_starts_and_stops_the_same_procfile(unstarted: Stack) -> None:
     stack = unstarted
     with foreground(stack, "honcho", "-f", "procfile", "start") as honcho:
         stack.wait_ready()
-        assert stack.post_event({"hook_event_name": "Stop", "session_id": "s1"}).status == 200
+        stack.keep({"hook_event_name": "Stop", "session_id": "s1"})
         honcho.send_signal(signal.SIGINT)
         honcho.wait(2 * STOP_S)
 
@@ -188,7 +187,7 @@ def test_a_second_core_on_the_same_data_is_refused_with_a_sentence(stack: Stack)
 def test_the_services_of_a_killed_up_end_and_the_next_one_starts(unstarted: Stack) -> None:
     stack = unstarted
     with foreground(stack, "questmux", "up") as up:
-        wait_until(lambda: "Questmux is up" in output(stack), 30, "the greeting")
+        wait_until(lambda: "Questmux is up" in output(stack), 60, "the greeting")
         up.kill()
         up.wait(10)
         wait_until(lambda: not is_open(stack.api_port) and not is_open(stack.ws_port), 20, "the services have ended")

@@ -22,7 +22,7 @@ class Person:
     def __init__(self, stack: Stack) -> None:
         self._socket = f"qm-person-{uuid.uuid4().hex[:8]}"
         self._do("new-session", "-d", "-x", "120", "-y", "40", f"env -u TMUX tmux -L {stack.tmux_socket} attach -t lab")
-        wait_until(lambda: stack.tmux("list-clients", "-F", "#{client_tty}"), deadline_s=20, what="a client")
+        wait_until(lambda: stack.tmux("list-clients", "-F", "#{client_tty}").strip(), what="a client")
 
     def _do(self, *words: str) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
@@ -60,12 +60,12 @@ def test_who_presses_a_key_in_the_pane_has_seen_it(stack: Stack, panes: tuple[st
         watcher.wait(lambda: (watcher.panes.get(agent) or {}).get("agent"), "the agent")
         for name in TURN:
             body = {"hook_event_name": name, "session_id": "s1", "prompt": "go"}
-            assert stack.post_event(body, {"X-Tmux-Pane": agent}).status == 200
-        watcher.wait(lambda: watcher.sessions["s1"]["status"]["unseen"], "unseen")
+            stack.keep(body, {"X-Tmux-Pane": agent})
+        watcher.wait(lambda: "s1" in watcher.sessions and watcher.sessions["s1"]["status"]["unseen"], "unseen")
 
         person.press("x")
         person.press("y")
-        wait_until(lambda: "xy" in stack.tmux("capture-pane", "-p", "-t", other), 10, "what was typed elsewhere")
+        wait_until(lambda: "xy" in stack.tmux("capture-pane", "-p", "-t", other), what="what was typed elsewhere")
         assert watcher.sessions["s1"]["status"]["unseen"], "the key was another pane's"
 
         stack.tmux("select-pane", "-t", agent)

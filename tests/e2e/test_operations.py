@@ -25,8 +25,8 @@ def commands(heading: str) -> str:
 
 
 @pytest.fixture
-def restored(tmp_path: Path) -> Iterator[Stack]:
-    made = Stack(tmp_path / "restored")
+def restored(memory: Path) -> Iterator[Stack]:
+    made = Stack(memory / "restored")
     try:
         yield made
     finally:

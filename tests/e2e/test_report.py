@@ -30,10 +30,10 @@ NOTE = "it says idle\nbut it waits"
 
 
 @pytest.fixture(scope="module")
-def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Actor]]:
+def acting(tmp_path_factory: pytest.TempPathFactory, module_memory: Path) -> Iterator[tuple[Stack, Actor]]:
     """An agent whose dialog is open, and which tells secrets wherever it can."""
     folder = tmp_path_factory.mktemp("report")
-    stack = Stack(folder / "data", QUESTMUX_CLAUDE_DIR=str(folder / "claude"))
+    stack = Stack(module_memory / "data", QUESTMUX_CLAUDE_DIR=str(folder / "claude"))
     try:
         stage(stack, folder)
         stack.start_all()

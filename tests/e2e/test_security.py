@@ -170,7 +170,7 @@ def test_health_tells_an_asker_without_a_token_figures_only(stack: Stack) -> Non
     for text in said:
         for word in (SECRET, MARK, PANE_TEXT, "hostile", "desk", str(stack.data_dir), str(Path.home()), stack.token):
             assert word not in text
-    assert_figures(stack.health().data)
+    assert_figures(stack.figures())
 
 
 def assert_figures(value: object, name: str = "") -> None:

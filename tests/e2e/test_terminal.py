@@ -20,14 +20,14 @@ from tests.waiting import wait_until
 
 RECORDINGS = Path(__file__).parents[1] / "fixtures" / "claude"
 PLAYER = Path(__file__).with_name("player.py")
-SOON_S = 15
+SOON_S = 30
 TERMINAL_QUERY_S = 5.5
 """tmux waits five seconds for a terminal to say what it is, and then sends it one thing more."""
 
 
 @pytest.fixture(scope="module", params=["auto", "off"], ids=["control mode", "plain calls"])
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    running = Stack(tmp_path_factory.mktemp("watched") / "data", QUESTMUX_TMUX_CONTROL=request.param)
+def stack(request: pytest.FixtureRequest, module_memory: Path) -> Iterator[Stack]:
+    running = Stack(module_memory / request.param, QUESTMUX_TMUX_CONTROL=request.param)
     try:
         running.tmux("new-session", "-d", "-s", "first", "sleep 1000")
         running.start_all()
@@ -41,7 +41,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def figure(stack: Stack, name: str) -> float:
     """A figure of the poller in /health."""
-    return float(stack.health().data["services"]["poller"][0]["figures"][name])
+    return float(stack.figures()["services"]["poller"][0]["figures"][name])
 
 
 def new_pane(stack: Stack, command: str, width: int = 110, height: int = 40) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.sync.client import connect
 
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_S, wait_until
 
 RECONNECT_S = 0.05
 CLOSE_S = 1
@@ -37,12 +37,12 @@ class Watcher:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        wait_until(lambda: self.syncs, deadline_s=20, what="synced")
+        wait_until(lambda: self.syncs, what="synced")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive(), "the watcher did not end"
 
     @property
@@ -58,7 +58,7 @@ class Watcher:
         """The data of all messages of a type."""
         return [message["data"] for message in self.messages if message["type"] == kind]
 
-    def wait(self, condition: Callable[[], Any], what: str, deadline_s: float = 10) -> Any:
+    def wait(self, condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
         """Wait until what arrived makes this true."""
         return wait_until(condition, deadline_s, what)
 

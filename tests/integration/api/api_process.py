@@ -60,8 +60,8 @@ class ApiProcess:
         return (self.data_dir / "hook-token").read_text().strip()
 
     def wait_ready(self) -> None:
-        wait_until(lambda: is_open(self.port) and len(self.workers()) == self.worker_count, 20, "all workers")
-        wait_until(lambda: exchange(self.port, head()).status == 503, 20, "/health says that core is away")
+        wait_until(lambda: is_open(self.port) and len(self.workers()) == self.worker_count, what="all workers")
+        wait_until(lambda: exchange(self.port, head()).status == 503, what="/health says that core is away")
 
     @property
     def worker_count(self) -> int:

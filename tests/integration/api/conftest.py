@@ -12,6 +12,7 @@ from services.process.spool import Spool
 from tests.integration.api.api_process import ApiProcess
 from tests.integration.api.client import TOKENS, Client
 from tests.integration.api.fake_core import FakeCore
+from tests.memory import memory_folder
 
 
 @pytest.fixture
@@ -48,12 +49,13 @@ def client(core: FakeCore, intake: Intake, spool: Spool, settings: Settings) -> 
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[ApiProcess]:
+def api() -> Iterator[ApiProcess]:
     """The real process: gunicorn, two workers, no core behind it."""
-    process = ApiProcess(tmp_path / "data")
-    try:
-        process.start()
-        process.wait_ready()
-        yield process
-    finally:
-        process.close()
+    with memory_folder() as folder:
+        process = ApiProcess(folder / "data")
+        try:
+            process.start()
+            process.wait_ready()
+            yield process
+        finally:
+            process.close()

@@ -11,7 +11,8 @@ from services.api.app import create_app, make_app
 from services.api.intake import Intake
 from services.api.openapi import document
 from services.bus import Bus, Server
-from services.contract.requests import Appended, AppendEvents, Beat, Taken
+from services.contract.errors import ErrorCode, Problem
+from services.contract.requests import Appended, AppendEvents, Beat, DrainSpool, Taken
 from services.contract.settings import Folders, Settings, read_settings
 from services.process.clock import now_ms
 from services.process.spool import Spool
@@ -84,6 +85,8 @@ async def test_a_worker_keeps_events_says_that_it_is_there_and_puts_away_what_it
                         core.reply(one, Taken(epoch="e"))
                     case AppendEvents(events=events):
                         core.reply(one, Appended(seqs=tuple(range(41, 41 + len(events)))))
+                    case DrainSpool():
+                        core.fail(one, Problem(code=ErrorCode.CORE_UNAVAILABLE, message="not now"))
                     case _:
                         raise AssertionError(one.request)
 

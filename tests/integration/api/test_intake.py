@@ -196,7 +196,10 @@ async def test_a_sender_that_gave_up_does_not_stop_the_others(patient: Intake, c
     assert core.ids == ["a", "b"], "what arrived is kept, whoever still waits for the answer"
 
 
-async def test_stop_keeps_what_is_under_way_and_what_waits(core: FakeCore, spool: Spool) -> None:
+async def test_stop_keeps_what_is_under_way_and_what_waits(
+    core: FakeCore, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "CORE_S", 5.0)
     intake = Intake(core, spool)
     core.is_open.clear()
     first = asyncio.create_task(intake.keep(new_event("a")))

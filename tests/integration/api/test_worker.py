@@ -107,7 +107,7 @@ async def test_what_is_no_http_is_answered_in_the_envelope(garbage: bytes, statu
 
 
 async def test_half_a_head_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "FIRST_REQUEST_S", 0.1)
+    monkeypatch.setattr(worker_module, "FIRST_REQUEST_S", 1.0)
     async with Served() as served:
         answer = await served.ask(b"GET / HTTP/1.1\r\nHost: x")
 
@@ -122,7 +122,7 @@ async def test_a_connection_that_says_nothing_is_closed_without_a_word(monkeypat
 
 
 async def test_a_request_that_takes_long_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "FIRST_REQUEST_S", 0.1)
+    monkeypatch.setattr(worker_module, "FIRST_REQUEST_S", 1.0)
     async with Served() as served:
         served.release.clear()
         asking = asyncio.create_task(served.ask(head("/")))

@@ -75,4 +75,4 @@ def test_what_nobody_takes_is_bounded_and_does_not_hold_up_the_end() -> None:
     calls.close()
 
     assert calls.refused >= 9
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5

@@ -47,8 +47,13 @@ def test_every_pane_is_an_agent_to_the_poller(panes: dict[str, Pane], stage: Sta
     assert (
         tmux(stage, "list-panes", "-a", "-F", "#{window_width}x#{window_height}").split() == [f"{COLUMNS}x{ROWS}"] * 45
     )
-    below = reader_for_this_machine().below(pane.pid for pane in panes.values())
-    assert [found.agent and found.agent.pid for found in below.values()] == [pane.pid for pane in panes.values()]
+    pids = [pane.pid for pane in panes.values()]
+
+    def agents() -> list[int]:
+        below = reader_for_this_machine().below(pids).values()
+        return [found.agent.pid for found in below if found.agent is not None]
+
+    wait_until(lambda: agents() == pids, what="all to have begun")
 
 
 def test_a_screen_is_shown_to_its_last_cell(panes: dict[str, Pane], stage: Stage) -> None:
@@ -77,7 +82,10 @@ def test_in_a_smaller_pane_the_last_rows_are_shown(panes: dict[str, Pane], stage
 def test_a_typed_line_is_told_and_not_shown(panes: dict[str, Pane], stage: Stage) -> None:
     screen = Screen(panes["p-3"].tty)
     screen.draw("quiet")
+    wait_until(lambda: screen.flush() and "".join(shown(stage, panes["p-3"])) == "quiet", what="it is drawn")
     with Typed(stage.typed) as typed:
+        tmux(stage, "send-keys", "-t", panes["p-3"].id, "Enter")
+        wait_until(typed.panes, what="it reads")  # And no Ctrl-C ends it any more.
         tmux(stage, "send-keys", "-t", panes["p-3"].id, "hello there", "C-c", "Enter")
         assert wait_until(typed.panes, what="the pane") == {panes["p-3"].id}
     assert "".join(shown(stage, panes["p-3"])) == "quiet"

@@ -42,7 +42,7 @@ def every(period_s: float, text: str) -> Iterator[tuple[float, Step]]:
 
 
 def play(
-    actors: list[Actor], periods: tuple[float, float], within_s: float = 3, typed: tuple[str, ...] = (), steps: int = 6
+    actors: list[Actor], periods: tuple[float, float], within_s: float = 30, typed: tuple[str, ...] = (), steps: int = 6
 ) -> list[str]:
     """The first steps that were done, or those within a time."""
     stop, done, began = threading.Event(), list[str](), time.monotonic()

@@ -369,7 +369,7 @@ def test_a_program_that_answers_like_many_do_is_not_taken_for_questmux(home: Hom
 
 
 def test_a_tmux_that_hangs_is_told_within_a_deadline(home: Home) -> None:
-    home.patch.setattr(machine, "COMMAND_S", 0.3)
+    home.patch.setattr(machine, "COMMAND_S", 2.0)
     home.program("tmux", 'case "$*" in -V) echo tmux 3.4 ;; *) sleep 60 & wait ;; esac')
 
     found = home.findings()["tmux server"]
@@ -400,13 +400,13 @@ def test_a_call_goes_all_the_way_and_leaves_no_session(home: Home, running: Stac
     ).split()
     home.patch.setenv("TMUX_PANE", pane)
     home.patch.setenv("TMUX", f"{socket_path},{pid},0")
+    home.patch.setattr(hooks, "SLOW_MS", 20_000)
 
     found = home.findings()
     assert found["hook call"].grade == "pass", found["hook call"]
     assert "by the script" in found["hook call"].says
-    assert found["server"].grade == "pass"
-    assert [row[0] for row in running.rows("SELECT name FROM events WHERE source = 'hook'")] == ["QuestmuxDoctor"]
-    assert running.rows("SELECT pane_id FROM events WHERE source = 'hook'") == [(None,)]
+    wait_until(lambda: home.findings()["server"].grade == "pass", what="core answers the doctor in its half second")
+    assert running.rows("SELECT DISTINCT name, pane_id FROM events WHERE source = 'hook'") == [("QuestmuxDoctor", None)]
     leaves_nothing(running)
 
     home.set_up(transport="http")
@@ -420,16 +420,18 @@ def test_a_call_goes_all_the_way_and_leaves_no_session(home: Home, running: Stac
     home.fix()
 
     home.program("curl", """echo '{"success":true}'""")
-    home.patch.setattr(hooks, "TRIP_S", 0.5)
+    home.patch.setattr(hooks, "TRIP_S", 3.0)
     assert "did not arrive" in home.findings()["hook call"].says, "it is believed when the log shows it"
+    home.patch.setattr(hooks, "TRIP_S", 10.0)
     (home.bin / "curl").unlink()
 
     home.patch.setenv("QUESTMUX_API_HOST", "0.0.0.0")  # noqa: S104 - what may be set
-    assert home.findings()["server"].grade == "pass"
+    wait_until(lambda: home.findings()["server"].grade == "pass", what="it is asked at its loopback address")
     home.patch.setenv("QUESTMUX_API_HOST", "127.0.0.1")
 
     (home.folder / "run" / "api.sock").unlink()
-    assert "came through the spool" in home.findings()["hook call"].says
+    # Core looks there once a second: it may have taken the call when the doctor looks.
+    wait_until(lambda: "came through the spool" in home.findings()["hook call"].says, what="the spool is told")
     running.kill("core")
     wait_until(lambda: home.findings()["server"].grade == "fail", 20, "the doctor sees that core is away")
 

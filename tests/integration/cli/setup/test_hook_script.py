@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from services.contract.spool import decode_line
 from services.process.settings import make_folders
 from services.process.tokens import load_tokens
 from tests.e2e.stack import Stack
+from tests.memory import memory_folder
 from tests.waiting import wait_until
 
 SHELLS = [words for words in (["sh"], ["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(words[0])]
@@ -35,11 +36,11 @@ def installed(settings: Settings) -> Path:
 
 
 def run(
-    script: Path, body: bytes, environment: Mapping[str, str] = TMUX, shell: list[str] | None = None
+    script: Path, body: bytes, environment: Mapping[str, str] = TMUX, words: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[bytes]:
-    words = [*(shell or []), str(script)]
+    line = [*words, str(script)]
     environment = {"PATH": os.environ["PATH"], "http_proxy": "http://127.0.0.1:9", **environment}
-    return subprocess.run(words, input=body, env=environment, capture_output=True, timeout=20, check=False)
+    return subprocess.run(line, input=body, env=environment, capture_output=True, timeout=20, check=False)
 
 
 def waiting(settings: Settings) -> list[NewEvent]:
@@ -51,7 +52,7 @@ def test_without_a_server_a_call_waits_in_the_spool(settings: Settings, shell: l
     script = installed(settings)
     before = time.time_ns() // 1_000_000
 
-    done = run(script, json.dumps(STOP).encode() + b"\n", shell=shell)
+    done = run(script, json.dumps(STOP).encode() + b"\n", words=shell)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     [event] = waiting(settings)
@@ -174,7 +175,7 @@ def test_a_call_that_is_told_to_end_is_kept_first(settings: Settings) -> None:
     script = installed(settings)
     with subprocess.Popen([script], stdin=subprocess.PIPE, env={"PATH": os.environ["PATH"], **TMUX}) as process:
         assert process.stdin is not None
-        wait_until(lambda: ignores(process.pid, signal.SIGTERM), 10, "the script ignores SIGTERM")
+        wait_until(lambda: ignores(process.pid, signal.SIGTERM), what="the script ignores SIGTERM")
         process.terminate()
         process.communicate(json.dumps(STOP).encode(), timeout=20)
 
@@ -193,14 +194,15 @@ def test_calls_side_by_side_have_ids_of_their_own(settings: Settings) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    running = Stack(tmp_path_factory.mktemp("hooks") / "data")
-    running.start_all()
-    running.wait_ready()
-    try:
-        yield running
-    finally:
-        running.close(shows_logs=False)
+def stack() -> Iterator[Stack]:
+    with memory_folder() as folder:
+        running = Stack(folder / "data")
+        try:
+            running.start_all()
+            running.wait_ready()
+            yield running
+        finally:
+            running.close(shows_logs=False)
 
 
 def settings_of(stack: Stack) -> Settings:
@@ -211,7 +213,7 @@ def settings_of(stack: Stack) -> Settings:
 
 def test_a_running_server_has_it_at_once_with_its_id_time_and_pane(stack: Stack) -> None:
     settings = settings_of(stack)
-    done = run(installed(settings), json.dumps({**STOP, "session_id": "at-once"}).encode())
+    done = run(installed(settings), json.dumps({**STOP, "session_id": "at-once"}).encode(), words=SHELLS[0])
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert waiting(settings) == []
@@ -229,7 +231,7 @@ def test_what_waited_is_there_once_after_the_next_start(stack: Stack) -> None:
     for name in stack.commands:
         stack.stop(name)
     for number in range(30):
-        run(script, json.dumps({**STOP, "session_id": "waited", "number": number}).encode())
+        run(script, json.dumps({**STOP, "session_id": "waited", "number": number}).encode(), words=SHELLS[0])
     assert len(waiting(settings)) == 30
     doubled = next(settings.spool_dir.glob("hook-*.jsonl"))
     shutil.copy(doubled, doubled.with_name("hook-9999999999999999999-1.jsonl"))

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import signal
 import time
 from functools import partial
 from pathlib import Path
@@ -160,8 +161,8 @@ async def test_a_git_that_hangs_is_ended_with_its_children(repo: Path, tmp_path:
     )
     began = time.monotonic()
 
-    assert await ask(repo, environ, deadline_s=0.5) == Facts(problem="git did not answer")
-    assert time.monotonic() - began < 2
+    assert await ask(repo, environ, deadline_s=2.0) == Facts(problem="git did not answer")
+    assert time.monotonic() - began < 50
     for name in ("self", "child"):
         pid = int((tmp_path / name).read_text())
         await wait_until_async(partial(has_ended, pid), what="the end of it")
@@ -178,11 +179,14 @@ def has_ended(pid: int) -> bool:
 async def test_one_that_hands_its_output_to_a_process_it_cannot_end_is_not_waited_for(
     repo: Path, tmp_path: Path
 ) -> None:
-    environ = with_git(tmp_path / "bin", f"setsid sleep 3 & echo $! > {tmp_path}/child; exit 0")
+    environ = with_git(tmp_path / "bin", f"setsid sleep 60 & echo $! > {tmp_path}/child; exit 0")
     began = time.monotonic()
 
-    assert await ask(repo, environ, deadline_s=0.5) == Facts(problem="git did not answer")
-    assert time.monotonic() - began < 2
+    try:
+        assert await ask(repo, environ, deadline_s=2.0) == Facts(problem="git did not answer")
+        assert time.monotonic() - began < 30
+    finally:
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 async def test_a_git_that_is_cancelled_is_ended(repo: Path, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_text_is_pasted_as_the_program_asks_for_it(tmux: TmuxStage, folder: Pa
     typed = Typed(tmux, folder, "paste")
     typed.keyboard.paste(typed.pane, "one\n\ttwo;", takes_pastes=False)
 
-    assert typed.given(b"~") == b"\x1b[200~one\r\ttwo;\x1b[201~"
+    assert typed.given(b"\x1b[201~") == b"\x1b[200~one\r\ttwo;\x1b[201~"
     assert tmux.run("list-buffers") == ""
 
 

@@ -11,6 +11,7 @@ from services.poller import repository
 from services.poller.places import MAX_STUCK, Places, find_place
 from services.poller.repository import Place
 from tests.integration.poller.repositories import git, make_repository
+from tests.waiting import wait_until_async
 
 
 def test_a_folder_without_git_is_a_project_of_its_own_kind(tmp_path: Path) -> None:
@@ -147,11 +148,11 @@ async def test_a_folder_that_hangs_is_not_waited_for_and_not_asked_again_meanwhi
             release.wait(20)
         return Place(folder=folder, path=folder, file_id="1:1")
 
-    places = Places(find, find_s=0.05)
+    places = Places(find, find_s=1.0)
     try:
         began = time.monotonic()
         first = await places.find(["/a", "/hung", "/b"])
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 15
         assert [one.problem for one in first] == [None, repository.HUNG, repository.HUNG]
         (again,) = await places.find(["/hung"])
         assert again.problem == repository.HUNG
@@ -175,7 +176,7 @@ async def test_with_too_many_that_hang_no_other_is_tried() -> None:
         for number in range(MAX_STUCK + 3):
             (place,) = await places.find([f"/{number}"])
             assert place.problem == repository.HUNG
-        assert len(asked) == MAX_STUCK
+        await wait_until_async(lambda: len(asked) == MAX_STUCK, what="the last thread to begin")
         assert len([one for one in threading.enumerate() if one.name == "places"]) == MAX_STUCK
     finally:
         release.set()

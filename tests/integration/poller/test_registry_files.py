@@ -257,14 +257,14 @@ def test_other_files_are_never_opened(sessions: Sessions) -> None:
 def test_tells_within_moments_of_a_write(sessions: Sessions) -> None:
     sessions.files.start()
     sessions.write(status="idle")
-    assert sessions.heard.wait(5)
+    assert sessions.heard.wait(30)
     wait_until(lambda: sessions.statuses() == {sessions.pid: "idle"})
     took_ms: list[float] = []
     for turn in range(20):
         settle(sessions)
         begin = time.perf_counter()
         sessions.write(status=f"busy {turn}")
-        assert sessions.heard.wait(5)
+        assert sessions.heard.wait(30)
         took_ms.append((time.perf_counter() - begin) * 1000)
     print(f"from write to callback: median {sorted(took_ms)[10]:.2f} ms, most {max(took_ms):.2f} ms")
     assert sorted(took_ms)[10] < 100
@@ -285,14 +285,14 @@ def settle(sessions: Sessions) -> None:
 def test_tells_of_a_file_that_is_gone_and_of_one_that_was_renamed_into_place(sessions: Sessions) -> None:
     sessions.files.start()
     sessions.write()
-    assert sessions.heard.wait(5)
+    assert sessions.heard.wait(30)
     settle(sessions)
     sessions.path().unlink()
-    assert sessions.heard.wait(5)
+    assert sessions.heard.wait(30)
     settle(sessions)
     (sessions.folder / "new").write_text("{}", encoding="utf-8")
     (sessions.folder / "new").rename(sessions.path())
-    assert sessions.heard.wait(5)
+    assert sessions.heard.wait(30)
 
 
 def test_our_own_reading_and_other_files_tell_nothing(sessions: Sessions) -> None:
@@ -318,7 +318,7 @@ def test_a_folder_that_appears_is_watched_from_the_next_scan(sessions: Sessions)
     sessions.folder.mkdir()
     sessions.files.scan()
     sessions.write()
-    assert sessions.heard.wait(5)
+    assert sessions.heard.wait(30)
 
 
 @pytest.mark.parametrize("is_moved", [True, False])
@@ -328,7 +328,7 @@ def test_a_folder_in_place_of_another_is_watched_from_the_next_scan(sessions: Se
         sessions.folder.rename(sessions.folder.with_name("old"))
     else:
         sessions.folder.rmdir()
-        assert sessions.heard.wait(5)
+        assert sessions.heard.wait(30)
     sessions.folder.mkdir()
 
     def heard() -> bool:
@@ -346,7 +346,7 @@ def test_a_folder_behind_a_link_is_watched(sessions: Sessions) -> None:
     sessions.folder.symlink_to(real)
     sessions.files.start()
     sessions.write(status="busy")
-    assert sessions.heard.wait(5)
+    assert sessions.heard.wait(30)
     assert sessions.statuses() == {sessions.pid: "busy"}
 
 
@@ -361,7 +361,7 @@ def test_where_watching_is_refused_it_is_scanned_and_watched_later(sessions: Ses
     sessions.write(status="busy")
     assert sessions.statuses() == {sessions.pid: "busy"}
     sessions.write(status="idle")
-    assert sessions.heard.wait(5)
+    assert sessions.heard.wait(30)
 
 
 def test_ends_its_threads_and_can_be_started_again(sessions: Sessions) -> None:
@@ -373,11 +373,11 @@ def test_ends_its_threads_and_can_be_started_again(sessions: Sessions) -> None:
         assert started
         assert all(thread.daemon for thread in started)
         sessions.files.stop()
-        assert set(threading.enumerate()) == before
+        assert set(threading.enumerate()) <= before
     sessions.files.stop()
     sessions.files.scan()
-    assert set(threading.enumerate()) == before
-    assert len(list(Path("/dev/fd").iterdir())) == descriptors
+    assert set(threading.enumerate()) <= before
+    assert len(list(Path("/dev/fd").iterdir())) <= descriptors
 
 
 def test_a_start_of_what_was_started_changes_nothing(sessions: Sessions) -> None:
@@ -385,4 +385,4 @@ def test_a_start_of_what_was_started_changes_nothing(sessions: Sessions) -> None
     threads = set(threading.enumerate())
     sessions.files.start()
     sessions.files.scan()
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads

@@ -2,6 +2,7 @@ import pytest
 
 from services.contract.actions import Signal, SignalName
 from services.contract.errors import ErrorCode, QuestmuxError
+from services.poller.foreground import foreground_of
 from services.poller.keyboard import Keyboard
 from services.poller.signalling import Signalling
 from services.poller.target import PaneFacts, read_target
@@ -18,6 +19,11 @@ def pane_of(tmux: TmuxStage, command: str) -> PaneFacts:
     return read_target(Tmux(str(tmux.socket)), "%0", None)
 
 
+def commands_in_front(pane: PaneFacts) -> list[str]:
+    found = foreground_of(pane.pid)
+    return [] if found is None else [process.command for process in found.processes]
+
+
 def signalling(tmux: TmuxStage) -> Signalling:
     return Signalling(Keyboard(Tmux(str(tmux.socket))))
 
@@ -25,6 +31,7 @@ def signalling(tmux: TmuxStage) -> Signalling:
 @pytest.mark.parametrize("name", [SignalName.SIGTERM, SignalName.SIGHUP, SignalName.SIGKILL])
 def test_the_foreground_group_is_signalled_and_named(tmux: TmuxStage, name: SignalName) -> None:
     pane = pane_of(tmux, "bash --norc -ic 'sleep 1000 | sleep 2000; echo on; exec sleep 3000'")
+    wait_until(lambda: commands_in_front(pane) == ["sleep", "sleep"], what="both to have begun")
     done = signalling(tmux).signal(pane, Signal(signal=name))
 
     assert (done.pane_id, done.signal, done.sent_as) == ("%0", name, "process_group")

@@ -185,7 +185,7 @@ def test_a_hung_server_is_given_up_at_the_deadline_and_leaves_nothing(tmux: Tmux
             with pytest.raises(TmuxHungError):
                 door.list_all()
         assert time.monotonic() - began < 10
-        assert held_by_this_process() == held
+        assert all(now <= before for now, before in zip(held_by_this_process(), held, strict=True))
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert read_listing(door.list_all()).panes
+    assert read_listing(Tmux(str(tmux.socket)).list_all()).panes

@@ -51,10 +51,12 @@ def test_a_first_window_opens_in_the_persons_home_and_a_later_one_where_the_sess
     second = windows.create(CreateWindow(session="new", cwd="~/work", command="sleep 1000"))
     third = windows.create(CreateWindow(session="new", command="sleep 1000"))
 
-    paths = [
-        tmux.run("display-message", "-p", "-t", one.pane_id, "#{pane_current_path}") for one in (first, second, third)
-    ]
-    assert paths == [str(folder), str(folder / "work"), str(folder / "work")]
+    def paths() -> list[str]:
+        made = (first, second, third)
+        return [tmux.run("display-message", "-p", "-t", one.pane_id, "#{pane_current_path}") for one in made]
+
+    expected = [str(folder), str(folder / "work"), str(folder / "work")]
+    wait_until(lambda: paths() == expected, what="each in its folder, once its program has begun")
 
 
 @pytest.mark.parametrize("cwd", ["/no/such", "~/no/such", "~root", "/etc/passwd", f"/{'x' * 300}"])

@@ -206,7 +206,8 @@ async def test_what_core_did_not_take_is_told_again_with_pauses(monkeypatch: pyt
     assert [one.folder for one in parts.told] == ["/r"]
 
 
-async def test_a_core_that_refuses_is_not_asked_without_end() -> None:
+async def test_a_core_that_refuses_is_not_asked_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_desk, "RETRY_S", (1_000.0, 1_000.0))
     parts = Parts()
     parts.core.refuses = UnavailableError("never")
     for number in range(20):

@@ -8,6 +8,7 @@ import pytest
 from services.contract import codec
 from services.contract.orders import Attend, DoAction, LookSoon, Order
 from services.contract.requests import Beat, ReportAction, ReportScreens, ReportTmux
+from services.poller import service
 from services.poller.actions import Actions
 from services.poller.alarm import Alarm
 from services.poller.core_link import CoreLink
@@ -222,15 +223,16 @@ async def test_a_beat_carries_the_figures() -> None:
     }
 
 
-async def test_a_change_that_tmux_tells_of_is_looked_at_at_once() -> None:
+async def test_a_change_that_tmux_tells_of_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "QUIET_S", 1_000.0)
     parts = Parts()
     async with Running(parts):
         await wait_until_async(
-            lambda: parts.poller.figures["polls_total"] > QUIET_LOOKS + 2, what="quiet: the next look is far"
+            lambda: parts.poller.figures["polls_total"] > QUIET_LOOKS, what="quiet: the next look is far"
         )
         parts.tmux.prints = LISTING.replace(b" t c ", b" title c ")
         parts.alarm.tmux_changed()
-        await wait_until_async(lambda: len(parts.reports) == 2, QUIET_S / 2, "a report before the next look is due")
+        await wait_until_async(lambda: len(parts.reports) == 2, what="a report before the next look is due")
 
 
 async def test_what_is_watched_is_listened_to_and_captured_and_only_news_go_to_core() -> None:

@@ -44,7 +44,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, module_memory: Path) -> Iter
     """One for all tests here: each makes a tmux session of its own."""
     folder = tmp_path_factory.mktemp("acting")
     script = folder / "claude"
-    script.write_text(f'#!/bin/sh\nprintf "<%s>" "$@" >> {folder}/claude-args\necho "claude runs"\nread line\n')
+    script.write_text(f'#!/bin/sh\nprintf "<%s>" "$@" >> {module_memory}/claude-args\necho "claude runs"\nread line\n')
     script.chmod(0o755)
     running = Stack(module_memory / "data", QUESTMUX_CLAUDE_COMMAND=f"{script} --model 'two words'")
     try:

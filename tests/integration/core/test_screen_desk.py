@@ -11,6 +11,7 @@ from services.process.clock import now_ms
 from tests.integration.core.fake_poller import Asker, FakePoller
 from tests.integration.core.listening import Listener
 from tests.integration.core.running import RunningCore
+from tests.metronome import Metronome
 from tests.unit.core.making import OTHER_SERVER, TMUX, hook, pane, report
 from tests.waiting import wait_until_async
 
@@ -39,6 +40,9 @@ class Stage:
         await wait_until_async(
             lambda: self.poller.told(Attend) and self.poller.told(Attend)[-1] == expected, what=f"{expected}"
         )
+
+    async def looks(self, count: int) -> None:
+        await wait_until_async(lambda: len(self.poller.told(LookSoon)) >= count, what=f"{count} looks")
 
     def close(self) -> None:
         self.gateway.close()
@@ -198,7 +202,7 @@ async def test_the_pane_of_an_event_is_looked_at_soon(stage: Stage) -> None:
     await stage.happen("PreToolUse", "%9")
     await stage.happen("PreToolUse", "%3")
 
-    await wait_until_async(lambda: len(stage.poller.told(LookSoon)) >= 2, what="looks")
+    await stage.looks(2)
     assert stage.poller.told(LookSoon) == [LookSoon(panes=("%2",)), LookSoon(panes=("%3",))]
 
 
@@ -213,16 +217,18 @@ async def test_a_pane_is_not_looked_at_for_every_event(stage: Stage) -> None:
     began_s = time.monotonic()
     for _ in range(200):
         await stage.happen("PreToolUse", "%1")
-    await wait_until_async(lambda: len(stage.poller.told(LookSoon)) >= 2, what="the second look")
+    await stage.looks(2)
     took_s = time.monotonic() - began_s
 
     assert len(stage.poller.told(LookSoon)) <= took_s / LOOK_EVERY_S + 1
 
 
 async def test_the_look_after_the_last_event_is_not_lost(stage: Stage) -> None:
-    await stage.happen("PreToolUse", "%1")
-    await wait_until_async(lambda: stage.poller.told(LookSoon), what="the first look")
+    with Metronome() as metronome:
+        began_s = time.time()
+        for number in range(1, 11):
+            await stage.happen("PreToolUse", "%1")
+            await stage.looks(number)
+        took_s = metronome.given_s(began_s, time.time())
 
-    await stage.happen("PreToolUse", "%1")
-
-    await wait_until_async(lambda: len(stage.poller.told(LookSoon)) == 2, what="the second look")
+    assert took_s < 2, "core has two timers, each once in a second: no look waits for them"

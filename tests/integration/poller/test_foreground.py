@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.contract.entities import Process
+from services.poller import foreground
 from services.poller.foreground import (
     ForbiddenGroupError,
     Foreground,
@@ -26,7 +27,8 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture(params=[table_of_this_machine(), read_ps], ids=lambda table: table.__name__)
-def table(request: pytest.FixtureRequest) -> Table:
+def table(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Table:
+    monkeypatch.setattr(foreground, "PS_TIMEOUT_S", 20.0)
     found: Table = request.param
     return found
 

@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from services.contract.entities import Agent, Process
+from services.poller import processes
 from services.poller.processes import Below, ProcessReader, ProcFiles, PsTable, reader_for_this_machine, run_ps
 from tests.waiting import wait_until
 
 READERS: list[Callable[[], ProcessReader]] = [reader_for_this_machine, lambda: PsTable(run_ps, lambda: 0.0)]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow `ps` is."""
+    monkeypatch.setattr(processes, "PS_TIMEOUT_S", 20.0)
 
 
 @pytest.mark.parametrize("make_reader", READERS)

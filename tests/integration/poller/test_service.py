@@ -2,6 +2,7 @@ import os
 import shutil
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 from services.contract.requests import ReportTmux, SeenWindow
@@ -155,16 +156,28 @@ def test_a_core_with_another_epoch_gets_everything_again(tmux: TmuxStage, core: 
     assert poller.process.poll() is None
 
 
-def test_a_core_that_is_away_is_named_once_in_the_log(folder: Path, tmux: TmuxStage) -> None:
-    tmux.start()
+def test_a_core_that_is_away_is_named_once_in_the_log_and_looking_goes_on(
+    folder: Path, tmux: TmuxStage, metronome: Metronome
+) -> None:
     with PollerStage(folder, str(tmux.socket), QUESTMUX_POLL_MS="50") as poller:
-        wait_until(lambda: any("core does not take" in line for line in poller.lines()), what="the warning")
+
+        def is_said(words: str, times: int) -> bool:
+            return sum(words in line for line in poller.lines()) == times
+
+        wait_until(lambda: is_said("core does not take", 1), what="the warning")
+        began = time.time()
+        for life in range(1, 4):
+            tmux.start()
+            wait_until(partial(is_said, "tmux server found", life), what=f"life {life} to be seen")
+            tmux.kill()
+            wait_until(partial(is_said, "tmux server went", life), what=f"the end of life {life} to be seen")
+        assert metronome.given_s(began, time.time()) < 6, "each of six looks would wait for core for 2 s"
+        tmux.start()
         with CoreStage(f"ipc://{folder / 'requests.sock'}") as core:
             core.sees(lambda report: pane_ids(report) == {"%0"}, "the pane")
-            wait_until(lambda: core.beats and core.beats[-1].figures["polls_total"] > 5, what="it went on looking")
         assert poller.end() == 0
-        assert sum("core does not take" in line for line in poller.lines()) == 1
-        assert sum("core takes what is seen again" in line for line in poller.lines()) == 1
+        assert is_said("core does not take", 1)
+        assert is_said("core takes what is seen again", 1)
 
 
 def test_ends_in_time_while_core_is_away(folder: Path, tmux: TmuxStage, metronome: Metronome) -> None:

@@ -36,16 +36,20 @@ def greeting(settings: Settings, full_token: str, *, shows_token: bool = True) -
 
 
 def _tmux(client: ApiClient) -> str:
-    try:
-        windows = client.get("/api/windows")["windows"]
-        deadline = time.monotonic() + FIRST_LOOK_S
-        while not windows and time.monotonic() < deadline:  # The poller may not have looked yet.
-            time.sleep(0.1)
-            windows = client.get("/api/windows")["windows"]
-    except (ApiError, KeyError):
+    deadline = time.monotonic() + FIRST_LOOK_S
+    while not (windows := _windows(client)) and time.monotonic() < deadline:  # The poller may not have looked yet.
+        time.sleep(0.1)
+    if windows is None:
         return "not known yet"
     panes = sum(len(window["panes"]) for window in windows)
     return f"{len(windows)} windows, {panes} panes" if windows else "no tmux server yet; it is followed once it starts"
+
+
+def _windows(client: ApiClient) -> list[dict[str, list[object]]] | None:
+    try:
+        return list(client.get("/api/windows")["windows"])
+    except (ApiError, KeyError):
+        return None
 
 
 def _hooks(settings: Settings) -> str:

@@ -14,8 +14,8 @@ def main(target: Path, *, asks_for_pastes: bool) -> None:
     tty.setraw(0)
     if asks_for_pastes:
         os.write(1, b"\x1b[?2004h")
-    os.write(1, b"ready\r\n")
     with target.open("ab", buffering=0) as file:
+        os.write(1, b"ready\r\n")
         while data := os.read(0, 65_536):
             file.write(data)
 

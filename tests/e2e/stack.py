@@ -226,26 +226,32 @@ class Stack:
         wait_until(lambda: self.figures()["core"]["spool_bytes"] == 0, 60, "what a slow core was late for")
 
     def post_event(
-        self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None, *, timeout_s: float = 10
+        self, body: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None, *, timeout_s: float = 10
     ) -> Answer:
         """One hook call with the hook token."""
-        return self.call(
-            "POST", "/event", json.dumps(body).encode(), headers, token=self.hook_token, timeout_s=timeout_s
-        )
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.call("POST", "/event", data, headers, token=self.hook_token, timeout_s=timeout_s)
 
-    def keep(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
-        """One hook call that is in the log when it is answered.
-
-        A machine that stands still for 0.2 s makes it a 202; then it is sent once more, under its id, which gets the
-        number that it has.
-        """
+    def keep(self, body: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """One hook call that is in the log when it is answered."""
         named = {"X-Event-Id": uuid.uuid4().hex, **(headers or {})}
-        while (answer := self.post_event(body, named)).status == 202:
+        [answer] = self.until_kept(lambda: [self.post_event(body, named)])
+        assert answer.status == 200, answer.body
+        return answer
+
+    def until_kept(self, send: Callable[[], list[Answer]]) -> list[Answer]:
+        """The answers to hook calls that are in the log when they are answered.
+
+        A machine that stands still for 0.2 s makes one a 202; then they are sent once more. One that has an id gets
+        the number that it has.
+        """
+        while True:
+            answers = send()
+            if all(answer.status != 202 for answer in answers):
+                return answers
             self._late += 1
             assert self._late <= MOST_LATE, "it keeps nothing at once"
             self.wait_for_spool()
-        assert answer.status == 200, answer.body
-        return answer
 
     def session(self, session_id: str) -> Any:
         """One session as the API shows it."""

@@ -137,16 +137,14 @@ def test_a_field_that_cannot_be_used_is_named(running: Stack, field: str, value:
 
 
 def test_an_unknown_event_is_kept(running: Stack) -> None:
-    event = kept(running, running.post_event({**HOOK, "hook_event_name": "NeverHeardOf", "new": {"field": [1]}}))
+    event = kept(running, running.keep({**HOOK, "hook_event_name": "NeverHeardOf", "new": {"field": [1]}}))
 
     assert event["name"] == "NeverHeardOf"
     assert event["payload"]["new"] == {"field": [1]}
 
 
 def test_a_body_of_two_megabytes_is_kept_with_its_long_texts_cut(running: Stack) -> None:
-    event = kept(
-        running, running.post_event({**HOOK, "tool_response": {"stdout": "x" * 2_000_000}, "tool_use_id": "t"})
-    )
+    event = kept(running, running.keep({**HOOK, "tool_response": {"stdout": "x" * 2_000_000}, "tool_use_id": "t"}))
 
     assert len(event["payload"]["tool_response"]["stdout"]) < 5_000
     assert event["payload"]["tool_use_id"] == "t"
@@ -160,14 +158,14 @@ def test_a_body_of_two_megabytes_is_kept_with_its_long_texts_cut(running: Stack)
 def test_odd_escapes_in_a_prompt_are_kept(running: Stack, escaped: str, shown: str) -> None:
     body = f'{{"hook_event_name":"UserPromptSubmit","session_id":"odd","prompt":"{escaped}"}}'.encode()
 
-    assert kept(running, post(running, body))["payload"]["prompt"] == shown
+    assert kept(running, running.keep(body))["payload"]["prompt"] == shown
     assert running.session("odd")["prompt"] == shown
 
 
 def test_of_a_repeated_key_the_last_counts(running: Stack) -> None:
     body = b'{"hook_event_name":"Stop","session_id":"first","session_id":"last"}'
 
-    assert kept(running, post(running, body))["session_id"] == "last"
+    assert kept(running, running.keep(body))["session_id"] == "last"
 
 
 def test_the_deepest_nesting_that_is_taken_is_kept(running: Stack) -> None:
@@ -178,7 +176,7 @@ def test_the_deepest_nesting_that_is_taken_is_kept(running: Stack) -> None:
         + b"}"
     )
 
-    assert kept(running, post(running, body))["session_id"] == "deep"
+    assert kept(running, running.keep(body))["session_id"] == "deep"
     assert running.figures()["core"]["figures"]["failed_events_total"] == 0
 
 
@@ -223,7 +221,7 @@ def test_a_malformed_event_id_is_refused(running: Stack, event_id: str) -> None:
 
 @pytest.mark.parametrize("sent_at", ["soon", "-1", "9" * 500, "1e3"])
 def test_a_malformed_clock_or_pane_costs_no_event(running: Stack, sent_at: str) -> None:
-    event = kept(running, post(running, BODY, {"X-Sent-At": sent_at, "X-Tmux-Pane": "%%", "X-Tmux": ",,,"}))
+    event = kept(running, running.keep(BODY, {"X-Sent-At": sent_at, "X-Tmux-Pane": "%%", "X-Tmux": ",,,"}))
 
     assert (event["sent_at"], event["pane_id"]) == (None, None)
 
@@ -361,14 +359,21 @@ def test_a_broken_chunk(running: Stack, chunks: bytes) -> None:
 def test_a_chunked_body_is_kept(running: Stack) -> None:
     chunks = b"".join(b"1\r\n" + BODY[i : i + 1] + b"\r\n" for i in range(len(BODY))) + b"0\r\n\r\n"
 
-    kept(running, exchange(running.api_port, post_head(running, Transfer_Encoding="chunked"), chunks))
+    start = post_head(running, Transfer_Encoding="chunked", X_Event_Id="chunked")
+    [answer] = running.until_kept(lambda: [exchange(running.api_port, start, chunks)])
+
+    kept(running, answer)
 
 
 def test_requests_behind_each_other_are_all_answered_in_order(running: Stack) -> None:
     one = post_head(running, Content_Length=str(len(BODY))) + BODY
-    with Wire(running.api_port) as wire:
-        wire.send(one + post_head(running, Content_Length="1") + b"{" + one)
-        answers = [wire.answer() for _ in range(3)]
+
+    def send() -> list[Answer]:
+        with Wire(running.api_port) as wire:
+            wire.send(one + post_head(running, Content_Length="1") + b"{" + one)
+            return [wire.answer() for _ in range(3)]
+
+    answers = running.until_kept(send)
 
     assert [answer.status for answer in answers] == [200, 400, 200]
     assert hooks_after(running, answers[0].data["seq"], HOOK["session_id"]) == [answers[2].data["seq"]]

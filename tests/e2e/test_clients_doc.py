@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import pytest
@@ -135,8 +135,14 @@ def run_shell(stack: Stack, *blocks: str) -> list[str]:
     return run.stdout.split("---\n")[1].replace('}{"success"', '}\n{"success"').split("\n")
 
 
+def answers(stack: Stack, *blocks: str) -> list[Any]:
+    """The last two that the last block gets; none when core was too late for one of them."""
+    said = [json.loads(line) for line in run_shell(stack, *blocks)[-2:]]
+    return said if all(one["success"] and "queued" not in one["data"] for one in said) else []
+
+
 def test_curl_asks_for_health_and_panes(stack: Stack) -> None:
-    health, panes = map(json.loads, run_shell(stack, SHELL[1]))
+    health, panes = wait_until(lambda: answers(stack, SHELL[1]), what="core to answer")
 
     assert health["data"]["status"] == "ok"
     assert [pane["id"] for pane in panes["data"]["panes"]] == ["%0"]
@@ -144,7 +150,7 @@ def test_curl_asks_for_health_and_panes(stack: Stack) -> None:
 
 def test_curl_posts_an_event(stack: Stack) -> None:
     run_shell(stack, SHELL[1], SHELL[2])
-    posted, session = map(json.loads, run_shell(stack, SHELL[1], SHELL[2])[-2:])
+    posted, session = wait_until(lambda: answers(stack, SHELL[1], SHELL[2]), what="it is kept")
 
     assert posted["data"]["seq"] > 0
     assert session["data"]["session"]["events"] == 1, "sent twice with one id, it is one event"
@@ -152,7 +158,7 @@ def test_curl_posts_an_event(stack: Stack) -> None:
 
 
 def test_curl_types_and_reads(stack: Stack) -> None:
-    typed, screen = map(json.loads, run_shell(stack, SHELL[1], 'json="$json"\n', SHELL[3])[-2:])
+    typed, screen = wait_until(lambda: answers(stack, SHELL[1], 'json="$json"\n', SHELL[3]), what="core to answer")
 
     assert typed["data"]["submitted"] is True
     assert len(screen["data"]["screen"]["lines"]) == screen["data"]["screen"]["height"]
@@ -168,6 +174,7 @@ def test_curl_types_and_reads(stack: Stack) -> None:
 
 def test_curl_pages_through_the_log(stack: Stack) -> None:
     finish(stack, "paged", "")
+    stack.wait_for_spool()
     pages = [json.loads(line) for line in run_shell(stack, SHELL[1], SHELL[4]) if line]
 
     seqs = [event["seq"] for page in pages for event in page["data"]["events"]]

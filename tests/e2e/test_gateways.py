@@ -30,6 +30,8 @@ CLIENTS: Final = 100
 EVENT_EVERY_S: Final = 0.02
 AWAY_S: Final = 2.0 + 1.0 + 2.0
 """A client is told to wait up to 2 s while the gateway ends within a second, and is back 2 s later at most."""
+LATE_S: Final = 1.5
+"""The gateway waits 2 s for core: a machine that stands still for so long may be tried once more."""
 
 
 class Visitor:
@@ -112,6 +114,12 @@ def peers(stack: Stack) -> dict[int, Any]:
     return {peer["pid"]: peer["figures"] for peer in stack.figures()["services"]["ws"] if peer["alive"]}
 
 
+def clients_at(stack: Stack, gateway: int, of: int) -> int:
+    """How many are at a gateway, once core has been told of all; 0 before."""
+    clients = {pid: int(figures["clients"]) for pid, figures in peers(stack).items()}
+    return clients.get(gateway, 0) if sum(clients.values()) == of else 0
+
+
 def is_serving(stack: Stack, *names: str) -> bool:
     return {stack.processes[name].pid for name in names} <= peers(stack).keys()
 
@@ -177,10 +185,7 @@ async def test_who_was_at_a_gateway_that_is_killed_goes_on_at_the_other(pair: St
         async with events(stack) as count:
             await wait_until_async(lambda: count() >= 20, 20, "some events")
             killed = stack.processes["ws"].pid
-            await wait_until_async(
-                lambda: sum(figures["clients"] for figures in peers(stack).values()) == 40, what="all are counted"
-            )
-            hit = int(peers(stack)[killed]["clients"])
+            hit = await wait_until_async(lambda: clients_at(stack, killed, of=40), what="all are counted")
             assert 0 < hit < 40
             await asyncio.to_thread(stack.kill, "ws")
             await wait_until_async(
@@ -206,7 +211,9 @@ async def test_a_restart_of_one_after_the_other_costs_nobody_a_snapshot(pair: St
                 for name in GATEWAYS:
                     assert await asyncio.to_thread(stack.stop, name) == 0
                     stack.start(name)
-                    await wait_until_async(partial(is_serving, stack, name), what="it is there again")
+                    await wait_until_async(
+                        partial(asyncio.to_thread, is_serving, stack, name), what="it is there again"
+                    )
                 await wait_until_async(lambda: all(one.mirror.is_synced for one in every), what="all are back")
             await check_that_all_have_all(stack, every, count())
     returns = [greeting for one in every for greeting in one.greetings[1:]]
@@ -218,24 +225,39 @@ async def test_a_restart_of_one_after_the_other_costs_nobody_a_snapshot(pair: St
     assert away <= AWAY_S
 
 
-async def test_who_comes_back_before_the_gateway_has_heard_of_core_waits_for_it(stack: Stack) -> None:
+async def come_back_early(stack: Stack) -> tuple[set[str], float]:
+    """Come to a gateway that has not heard of core: what it says of that, and how long it was let wait."""
     async with visitors(stack, 1) as [one]:
         await asyncio.to_thread(stack.stop, "ws")
-        assert stack.post_event({"hook_event_name": "Stop", "session_id": "s0000"}).status in {200, 202}
+        for name in ("UserPromptSubmit", "Stop"):
+            assert stack.post_event({"hook_event_name": name, "session_id": "s0000"}).status in {200, 202}
         stack.stop_for_a_while("core")
         try:
             stack.start("ws")
             await wait_until_async(partial(is_open, stack.ws_port), what="the gateway listens")
+            began = time.monotonic()
             async with connect(**one.address) as connection:
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(connection.recv(), 0.3)
                 stack.go_on("core")
                 first = json.loads(await connection.recv())
+            waited_s = time.monotonic() - began
         finally:
             stack.go_on("core")
-        assert first["data"]["why"] == "resumed"
-        await check_that_all_have_all(stack, [one], 1)
-        assert one.snapshots == 1
+        await wait_until_async(lambda: one.mirror.is_synced, what="the other is back")
+        whys = {first["data"]["why"], *(greeting["why"] for greeting in one.greetings[1:])}
+        if whys == {"resumed"}:
+            await check_that_all_have_all(stack, [one], 1)
+            assert one.snapshots == 1
+        return whys, waited_s
+
+
+async def test_who_comes_back_before_the_gateway_has_heard_of_core_waits_for_it(stack: Stack) -> None:
+    whys, waited_s = await come_back_early(stack)
+    if whys != {"resumed"} and waited_s > LATE_S:
+        whys, _ = await come_back_early(stack)
+
+    assert whys == {"resumed"}
 
 
 @pytest.mark.parametrize("words", ["questmux up", "honcho -f procfile start -c ws=2"])

@@ -139,7 +139,7 @@ def test_a_plain_client_sees_each_change_once_and_in_order(stack: Stack) -> None
             "synced",
         ]
         recorded = calls("bash_yes")
-        seqs = [stack.post_event(call.body, headers(call, 1_000_000)).data["seq"] for call in recorded]
+        seqs = [stack.keep(call.body, headers(call, 1_000_000)).data["seq"] for call in recorded]
         watcher.wait(lambda: len(hooks_told(watcher)) == len(recorded), "an `event` for every call")
 
     assert [event["seq"] for event in hooks_told(watcher)] == seqs

@@ -78,9 +78,7 @@ def stack(module_memory: Path, origin: str) -> Iterator[Stack]:
                 "prompt": f"{SECRET} {HOSTILE}",
                 "error": HOSTILE,
             }
-            assert (
-                running.post_event({**hostile, "cwd": f"/srv/{HOSTILE}"}, {"X-Tmux-Pane": "%0"}).status == HTTPStatus.OK
-            )
+            running.keep({**hostile, "cwd": f"/srv/{HOSTILE}"}, {"X-Tmux-Pane": "%0"})
         yield running
     finally:
         running.close()
@@ -128,7 +126,7 @@ def test_a_stolen_hook_token_posts_events_and_does_nothing_else(stack: Stack) ->
         assert stack.call(method, path, body, token=stack.hook_token).status == HTTPStatus.FORBIDDEN, path
     hello = json.dumps({"type": "hello", "data": {"token": stack.hook_token}})
     assert ws_close_code(stack, hello) == INVALID_TOKEN
-    assert stack.post_event({"hook_event_name": "Stop", "session_id": "s-1"}).status == HTTPStatus.OK
+    stack.keep({"hook_event_name": "Stop", "session_id": "s-1"})
 
 
 def test_a_name_of_the_network_is_served_only_when_it_was_named(stack: Stack) -> None:
@@ -252,7 +250,7 @@ def test_hostile_text_never_drives_the_terminal_of_who_looks(stack: Stack, tmp_p
         wait_until(lambda: b"synced" in output.read_bytes(), what="it has the state")
         for name in ("UserPromptSubmit", "StopFailure"):
             hostile = {"hook_event_name": name, "session_id": "hostile", "prompt": HOSTILE, "error": HOSTILE}
-            assert stack.post_event({**hostile, "model": HOSTILE}, {"X-Tmux-Pane": "%0"}).status == HTTPStatus.OK
+            stack.keep({**hostile, "model": HOSTILE}, {"X-Tmux-Pane": "%0"})
         wait_until(lambda: output.read_bytes().count(MARK.encode()) > 1, what="it has told of it")
     finally:
         tail.send_signal(signal.SIGINT)
@@ -268,8 +266,7 @@ def test_hostile_text_never_drives_the_terminal_of_who_looks(stack: Stack, tmp_p
 def test_hostile_text_is_no_markup_in_the_report(stack: Stack) -> None:
     said = "All is <img src=x onerror=owned=1> \x1b]0;owned\x07 done."  # On one line: a report has the last one only.
     for name, field in {"UserPromptSubmit": "prompt", "Stop": "last_assistant_message"}.items():
-        body = {"hook_event_name": name, "session_id": "told", "cwd": "/srv", field: said}
-        assert stack.post_event(body).status == HTTPStatus.OK
+        stack.keep({"hook_event_name": name, "session_id": "told", "cwd": "/srv", field: said})
 
     def report() -> str:
         return stack.call("GET", "/api/report?days=2&format=markdown").body.decode()

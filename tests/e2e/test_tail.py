@@ -177,22 +177,19 @@ def is_paused(stack: Stack) -> bool:
     return any(client["pauses"] for client in stack.get("/api/clients")["clients"])
 
 
+def prompt_many(stack: Stack, number: int) -> None:
+    for i in range(number):
+        prompt(stack, f"s{i % 40}", "x" * 3_500)
+
+
 def test_who_was_stopped_for_a_while_ends_with_the_truth(stack: Stack) -> None:
     stack.tmux("new-session", "-d", "-s", "work")
     with tailing(stack, "--json") as tail:
         wait_until(lambda: tail.of("synced"), what="synced")
         tail.process.send_signal(signal.SIGSTOP)
-        enough = 3_000
-        for number in range(enough):
-            prompt(stack, f"s{number % 40}", "x" * 3_500)
-            if number >= enough:
-                break
-            if (
-                enough == 3_000
-                and number % 20 == 0
-                and any(one["pauses"] for one in stack.get("/api/clients")["clients"])
-            ):
-                enough = number + 100  # So that there are newer ones of each. The gateway lets nobody stand for long.
+        while not is_paused(stack):
+            prompt_many(stack, 20)
+        prompt_many(stack, 100)  # Newer ones of each; no more, since the gateway lets nobody stand for long.
         tail.process.send_signal(signal.SIGCONT)
         prompt(stack, "last")
         wait_until(lambda: "last" in session_ids(tail), 30, "the last session")

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from services.cli import greeting as module
+from services.cli.api_client import ApiError
 from services.cli.greeting import greeting
 from services.cli.setup.hook_entries import HOOK_EVENTS, entries
 from services.contract.settings import Settings
@@ -11,6 +13,11 @@ from services.contract.settings import Settings
 def settings(folder: Path, **changes: object) -> Settings:
     given: dict[str, object] = {"api_port": 1, "ws_port": 2, **changes}
     return Settings(data_dir=folder, runtime_dir=folder, claude_dir=folder, rules_dir=folder, **given)  # type: ignore[arg-type] # by name
+
+
+@pytest.fixture(autouse=True)
+def _looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_LOOK_S", 0.0)
 
 
 def test_says_where_it_is_how_to_get_in_and_how_to_stop(tmp_path: Path) -> None:
@@ -22,6 +29,28 @@ def test_says_where_it_is_how_to_get_in_and_how_to_stop(tmp_path: Path) -> None:
 
 def test_says_that_tmux_is_not_known_while_the_api_does_not_answer(tmp_path: Path) -> None:
     assert "tmux       not known yet" in greeting(settings(tmp_path), "t")
+
+
+class LateApi:
+    """Core is late for the first question, and the poller for the second."""
+
+    url = "http://127.0.0.1:1"
+
+    def __init__(self, *_: object) -> None:
+        self._answers = iter([None, [], [{"panes": [1, 2]}]])
+
+    def get(self, _path: str) -> dict[str, object]:
+        windows = next(self._answers)
+        if windows is None:
+            raise ApiError("core is away")
+        return {"windows": windows}
+
+
+def test_asks_again_when_core_or_the_poller_is_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ApiClient", LateApi)
+    monkeypatch.setattr(module, "FIRST_LOOK_S", 60.0)
+
+    assert "tmux       1 windows, 2 panes" in greeting(settings(tmp_path), "t")
 
 
 def test_puts_an_ipv6_host_in_brackets(tmp_path: Path) -> None:

@@ -173,13 +173,15 @@ def test_a_type_that_is_none_is_one_sentence(unstarted: Stack) -> None:
         assert tail.said == "questmux: 'evnt' is no type of a message; docs/protocol.md lists them\n"
 
 
-def is_paused(stack: Stack) -> bool:
-    return any(client["pauses"] for client in stack.get("/api/clients")["clients"])
-
-
 def prompt_many(stack: Stack, number: int) -> None:
     for i in range(number):
         prompt(stack, f"s{i % 40}", "x" * 3_500)
+
+
+def is_held_back(stack: Stack) -> bool:
+    """Whether the gateway holds back after some prompts more."""
+    prompt_many(stack, 40)
+    return any(client["pauses"] for client in stack.get("/api/clients")["clients"])
 
 
 def test_who_was_stopped_for_a_while_ends_with_the_truth(stack: Stack) -> None:
@@ -187,8 +189,7 @@ def test_who_was_stopped_for_a_while_ends_with_the_truth(stack: Stack) -> None:
     with tailing(stack, "--json") as tail:
         wait_until(lambda: tail.of("synced"), what="synced")
         tail.process.send_signal(signal.SIGSTOP)
-        while not is_paused(stack):
-            prompt_many(stack, 20)
+        wait_until(lambda: is_held_back(stack), 60, "the gateway holds back")
         prompt_many(stack, 100)  # Newer ones of each; no more, since the gateway lets nobody stand for long.
         tail.process.send_signal(signal.SIGCONT)
         prompt(stack, "last")

@@ -199,7 +199,7 @@ async def test_a_sender_that_gave_up_does_not_stop_the_others(patient: Intake, c
 async def test_stop_keeps_what_is_under_way_and_what_waits(
     core: FakeCore, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake_module, "CORE_S", 5.0)
+    monkeypatch.setattr(intake_module, "CORE_S", 1.0)
     intake = Intake(core, spool)
     core.is_open.clear()
     first = asyncio.create_task(intake.keep(new_event("a")))

@@ -205,7 +205,8 @@ async def test_stop_keeps_what_is_under_way_and_what_waits(
     first = asyncio.create_task(intake.keep(new_event("a")))
     await wait_until_async(lambda: core.asked == 1)
     second = asyncio.create_task(intake.keep(new_event("b")))
-    await wait_until_async(lambda: len(intake._waiting) == 1)
+    # Done already when this machine stood still for longer than core has time.
+    await wait_until_async(lambda: len(intake._waiting) == 1 or second.done())
 
     await intake.stop()
 

@@ -6,21 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.stack import Stack
-from tests.memory import memory_folder
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """See `memory_folder`."""
-    with memory_folder() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def module_memory() -> Iterator[Path]:
-    """The same, for all tests of a file."""
-    with memory_folder() as folder:
-        yield folder
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from services.process.spool import Spool
 from tests.integration.api.api_process import ApiProcess
 from tests.integration.api.client import TOKENS, Client
 from tests.integration.api.fake_core import FakeCore
-from tests.memory import memory_folder
 
 
 @pytest.fixture
@@ -49,13 +48,12 @@ def client(core: FakeCore, intake: Intake, spool: Spool, settings: Settings) -> 
 
 
 @pytest.fixture
-def api() -> Iterator[ApiProcess]:
+def api(memory: Path) -> Iterator[ApiProcess]:
     """The real process: gunicorn, two workers, no core behind it."""
-    with memory_folder() as folder:
-        process = ApiProcess(folder / "data")
-        try:
-            process.start()
-            process.wait_ready()
-            yield process
-        finally:
-            process.close()
+    process = ApiProcess(memory / "data")
+    try:
+        process.start()
+        process.wait_ready()
+        yield process
+    finally:
+        process.close()

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from tests.e2e.stack import ROOT, STOP_S, Stack
-from tests.memory import memory_folder
 from tests.waiting import wait_until
 
 COMMAND = [str(Path(sys.executable).parent / "questmux"), "status"]
@@ -22,14 +21,8 @@ HOSTILE = "say \x1b]0;owned\x07 \x1b[2J"
 
 
 @pytest.fixture(scope="module")
-def memory() -> Iterator[Path]:
-    with memory_folder() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def stack(memory: Path) -> Iterator[Stack]:
-    running = Stack(memory / "data")
+def stack(module_memory: Path) -> Iterator[Stack]:
+    running = Stack(module_memory / "data")
     try:
         running.tmux("new-session", "-d", "-s", "work", "-n", "api", "-x", "110", "-y", "20", "cat")
         running.start_all()

@@ -5,7 +5,6 @@ import pytest
 
 from services.core.store import Store
 from tests.integration.core.running import RunningCore
-from tests.memory import memory_folder
 
 
 @pytest.fixture
@@ -28,12 +27,11 @@ def opened(path: Path) -> Iterator[Callable[[], Store]]:
 
 
 @pytest.fixture
-def core() -> Iterator[RunningCore]:
+def core(memory: Path) -> Iterator[RunningCore]:
     """A core of its own, not started yet; ended at the end."""
-    with memory_folder() as folder:
-        running = RunningCore(folder / "data")
-        yield running
-        running.close()
+    running = RunningCore(memory / "data")
+    yield running
+    running.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import errno
 import multiprocessing
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from services.contract.events import NewEvent
 from services.contract.spool import encode_line
 from services.process import spool as module
 from services.process.spool import Spool, SpoolFullError
-from tests.memory import memory_folder
 
 
 def event(number: int | str, text: str = "") -> NewEvent:
@@ -180,15 +178,8 @@ def append_many(folder: Path, worker: int) -> None:
         spool.append([event(f"{worker}-{number}")])
 
 
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """Hundreds of `fsync` take a busy disk minutes, and nothing here is about them."""
-    with memory_folder() as folder:
-        yield folder
-
-
 def test_many_writers_and_a_taker_lose_and_mix_nothing(memory: Path) -> None:
-    spool = Spool(memory)
+    spool = Spool(memory)  # Hundreds of `fsync` take a busy disk minutes.
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=append_many, args=(memory, worker)) for worker in range(3)]
     for worker in workers:

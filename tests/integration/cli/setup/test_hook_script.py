@@ -21,7 +21,6 @@ from services.contract.spool import decode_line
 from services.process.settings import make_folders
 from services.process.tokens import load_tokens
 from tests.e2e.stack import Stack
-from tests.memory import memory_folder
 from tests.waiting import wait_until
 
 SHELLS = [words for words in (["sh"], ["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(words[0])]
@@ -194,15 +193,14 @@ def test_calls_side_by_side_have_ids_of_their_own(settings: Settings) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with memory_folder() as folder:
-        running = Stack(folder / "data")
-        try:
-            running.start_all()
-            running.wait_ready()
-            yield running
-        finally:
-            running.close(shows_logs=False)
+def stack(module_memory: Path) -> Iterator[Stack]:
+    running = Stack(module_memory / "data")
+    try:
+        running.start_all()
+        running.wait_ready()
+        yield running
+    finally:
+        running.close(shows_logs=False)
 
 
 def settings_of(stack: Stack) -> Settings:
